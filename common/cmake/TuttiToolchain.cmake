@@ -1,0 +1,100 @@
+# Compiler, warnings, sanitizers, packages, and the helpers every room uses:
+#   tutti_library(NAME SOURCES ... DEPS ...)   one room
+#   tutti_executable(NAME SOURCES ... DEPS ...)
+#   tutti_test(NAME SOURCES ... DEPS ... [DATA dir])   one CTest test per binary
+
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(absl REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(RocksDB CONFIG REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(GTest REQUIRED)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # The sloppiness is what ccache needs to look through GCC's precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+endif()
+
+if(TUTTI_ASAN)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+if(TUTTI_TSAN)
+  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=thread)
+endif()
+
+set(TUTTI_WARNINGS -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  list(APPEND TUTTI_WARNINGS -Wthread-safety)
+elseif(TUTTI_ASAN OR TUTTI_TSAN)
+  # GCC reports false positives of these inside the standard library once sanitizers change the inlining.
+  list(APPEND TUTTI_WARNINGS -Wno-error=maybe-uninitialized -Wno-error=tsan)
+endif()
+
+# gRPC's headers cost seconds in every file; targets that use them share one precompiled header.
+file(WRITE ${CMAKE_BINARY_DIR}/pch.cc.in "// Exists so that the precompiled header has a target to live in.\n")
+configure_file(${CMAKE_BINARY_DIR}/pch.cc.in ${CMAKE_BINARY_DIR}/pch.cc COPYONLY)
+add_library(tutti_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+target_compile_options(tutti_pch PRIVATE -fpch-preprocess)
+target_link_libraries(tutti_pch PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+target_precompile_headers(tutti_pch PRIVATE
+  <grpcpp/grpcpp.h> <grpcpp/generic/generic_stub.h> <google/protobuf/message.h> <google/protobuf/struct.pb.h>
+  <functional> <map> <memory> <string> <thread> <vector>)
+
+function(tutti_configure target)
+  cmake_parse_arguments(ARG "GRPC" "" "DEPS" ${ARGN})
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${target} PUBLIC ${ARG_DEPS})
+  target_compile_options(${target} PRIVATE ${TUTTI_WARNINGS})
+  if(ARG_GRPC)
+    target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+    target_compile_options(${target} PRIVATE -fpch-preprocess -Winvalid-pch)
+    target_precompile_headers(${target} REUSE_FROM tutti_pch)
+  endif()
+endfunction()
+
+# GRPC as a flag gives the target gRPC and the shared precompiled header.
+function(tutti_library name)
+  cmake_parse_arguments(ARG "GRPC" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  if(ARG_GRPC)
+    tutti_configure(${name} GRPC DEPS ${ARG_DEPS})
+  else()
+    tutti_configure(${name} DEPS ${ARG_DEPS})
+  endif()
+endfunction()
+
+function(tutti_executable name)
+  cmake_parse_arguments(ARG "GRPC" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  if(ARG_GRPC)
+    tutti_configure(${name} GRPC DEPS ${ARG_DEPS})
+  else()
+    tutti_configure(${name} DEPS ${ARG_DEPS})
+  endif()
+endfunction()
+
+# Runs in the source folder of its room, so test data is found by a relative path.
+function(tutti_test name)
+  cmake_parse_arguments(ARG "GRPC" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  set(deps ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  if(ARG_GRPC)
+    tutti_configure(${name} GRPC DEPS ${deps})
+  else()
+    tutti_configure(${name} DEPS ${deps})
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

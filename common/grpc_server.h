@@ -1,0 +1,52 @@
+// One way to run a gRPC server in this project: health, reflection that current tools understand, TLS, graceful drain.
+#ifndef TUTTI_COMMON_GRPC_SERVER_H_
+#define TUTTI_COMMON_GRPC_SERVER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace tutti {
+
+struct GrpcServerOptions {
+  std::string address = "127.0.0.1:0";  // port 0: any free one; see port()
+  std::string health_address;           // a plaintext listener of its own for probes; empty: none
+  // PEM files; both empty: plaintext. client_ca_file asks clients for certificates. Re-read when they change.
+  std::string certificate_file;
+  std::string private_key_file;
+  std::string client_ca_file;
+  int64_t drain_delay_ms = 0;     // between NOT_SERVING and refusing new calls, for load balancers to notice
+  int64_t drain_deadline_ms = 10'000;  // for calls in flight, after that
+};
+
+// Starts NOT_SERVING. Thread-safe.
+class GrpcServer {
+ public:
+  // Services are not owned and must outlive the server. UNAVAILABLE when the address cannot be bound; INVALID_ARGUMENT
+  // for certificate files that cannot be used.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const GrpcServerOptions& options,
+                                                           const std::vector<grpc::Service*>& services);
+  virtual ~GrpcServer() = default;  // drains when Drain was not called
+
+  virtual int port() const = 0;
+  virtual int health_port() const = 0;  // 0: none
+  virtual void SetServing(bool serving) = 0;
+  // NOT_SERVING, waits drain_delay_ms, then shuts down with the deadline. Blocks.
+  virtual void Drain() = 0;
+};
+
+// Blocks until SIGTERM or SIGINT. Call BlockTerminationSignals first in main, before any thread starts.
+void BlockTerminationSignals();
+void WaitForTermination();
+
+}  // namespace tutti
+
+#endif  // TUTTI_COMMON_GRPC_SERVER_H_

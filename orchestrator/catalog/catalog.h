@@ -1,0 +1,63 @@
+// All definitions of this server, compiled: applies new revisions durably, finds old ones. Thread-safe.
+#ifndef TUTTI_ORCHESTRATOR_CATALOG_CATALOG_H_
+#define TUTTI_ORCHESTRATOR_CATALOG_CATALOG_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "orchestrator/definition/compiler.h"
+#include "orchestrator/saga/recipe.h"
+#include "orchestrator/store/saga_store.h"
+
+namespace tutti::catalog {
+
+struct Revision {
+  storage::v1::DefinitionRecord record;
+  std::shared_ptr<const definition::CompiledDefinition> compiled;
+};
+
+struct ApplyResult {
+  std::shared_ptr<const Revision> revision;
+  bool unchanged = false;
+};
+
+class Catalog final : public saga::RecipeSource {
+ public:
+  // All must outlive the catalog.
+  Catalog(store::SagaStore* store, const store::SagaReader* reader, definition::DescriptorSource* descriptors,
+          const Clock* clock);
+
+  // Reads and recompiles every stored revision. Any that cannot be is an error: sagas may be pinned to it.
+  absl::Status Load();
+
+  // Blocks: on reflection, and until the revision is durable. Applies of several callers happen one after another.
+  absl::StatusOr<ApplyResult> Apply(absl::string_view source, bool dry_run);
+
+  // revision 0: the newest. NOT_FOUND names what there is.
+  absl::StatusOr<std::shared_ptr<const Revision>> Get(absl::string_view name, int64_t revision) const;
+  // The newest revision of each definition, by name.
+  std::vector<std::shared_ptr<const Revision>> List() const;
+
+  std::shared_ptr<const saga::Recipe> Find(absl::string_view definition, int64_t revision) const override;
+
+ private:
+  store::SagaStore* const store_;
+  const store::SagaReader* const reader_;
+  definition::DescriptorSource* const descriptors_;
+  const Clock* const clock_;
+
+  Mutex apply_mu_;  // one apply at a time; taken before mu_
+  mutable Mutex mu_;
+  std::map<std::string, std::map<int64_t, std::shared_ptr<const Revision>>, std::less<>> revisions_
+      ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace tutti::catalog
+
+#endif  // TUTTI_ORCHESTRATOR_CATALOG_CATALOG_H_

@@ -1,0 +1,86 @@
+// Everything that can happen to a saga. Time and chance enter the state machine only here.
+#ifndef TUTTI_ORCHESTRATOR_SAGA_EVENT_H_
+#define TUTTI_ORCHESTRATOR_SAGA_EVENT_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "orchestrator/saga/recipe.h"
+
+namespace tutti::saga {
+
+// Names one attempt of one command; a reply that names another is a late one.
+struct AttemptId {
+  std::string step;
+  v1::Operation operation = v1::OPERATION_UNSPECIFIED;
+  int number = 0;
+
+  friend bool operator==(const AttemptId&, const AttemptId&) = default;
+};
+
+// The first event of a saga. The input has been checked against the definition.
+struct StartRequested {
+  std::string uid;
+  std::string fingerprint;  // of definition, explicit revision and input as sent
+  std::string input;        // encoded in the definition's input message
+  std::map<std::string, std::string> labels;
+};
+
+struct ReplyReceived {
+  AttemptId attempt;
+  StatusCode code = 0;
+  std::string message;
+  std::string reply;  // empty unless code is 0
+  v1::BarrierMark mark = v1::BARRIER_MARK_UNSPECIFIED;
+  std::optional<int64_t> pushback_ms;  // negative: do not retry
+  int64_t elapsed_ms = 0;              // since hand-over
+};
+
+// The attempt never reached the transport and never will: no READY channel in time, or dropped after an abort.
+struct NotSent {
+  AttemptId attempt;
+  std::string message;
+};
+
+// The attempt timeout passed since hand-over; the call lingers on for the grace.
+struct AttemptTimedOut {
+  AttemptId attempt;
+};
+
+enum class TimerKind {
+  kGraceOver,     // the attempt can no longer land
+  kBackoffOver,   // the next attempt is due; attempt.number is the one before it
+  kStepDeadline,
+  kSagaTimeout,
+};
+
+struct TimerId {
+  TimerKind kind = TimerKind::kGraceOver;
+  AttemptId attempt;  // number: for kGraceOver and kBackoffOver. step: for all but kSagaTimeout
+};
+
+struct TimerFired {
+  TimerId timer;
+};
+
+struct CancelRequested {
+  std::string reason;
+  std::string by;
+};
+
+// The record was read back after a crash or restart.
+struct Recovered {};
+
+struct Event {
+  std::string saga_id;
+  int64_t now_ms = 0;   // wall clock, since the epoch
+  uint64_t random = 0;  // fresh for each event; jitter derives from it
+  std::variant<StartRequested, ReplyReceived, NotSent, AttemptTimedOut, TimerFired, CancelRequested, Recovered> body;
+};
+
+}  // namespace tutti::saga
+
+#endif  // TUTTI_ORCHESTRATOR_SAGA_EVENT_H_

@@ -1,0 +1,54 @@
+// The heart: one saga's state machine. Pure: no I/O, no threads, no clock, no randomness. Given a record and an event it
+// changes the record and says which history to append and which effects to carry out once that is durable.
+#ifndef TUTTI_ORCHESTRATOR_SAGA_STATE_MACHINE_H_
+#define TUTTI_ORCHESTRATOR_SAGA_STATE_MACHINE_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "orchestrator/saga/effect.h"
+#include "orchestrator/saga/event.h"
+#include "orchestrator/saga/recipe.h"
+
+namespace tutti::saga {
+
+// The version this binary writes; it refuses records of a newer one.
+inline constexpr uint32_t kRecordVersion = 1;
+
+struct Settings {
+  int64_t late_reply_grace_ms = 10'000;
+  int64_t command_horizon_ms = 7LL * 24 * 3600 * 1000;  // older keys are never sent again
+  int64_t pushback_ms_max = 60'000;
+};
+
+// What one event led to. `record_changed` is false for events that were stale or refused; then nothing need be written.
+struct Decision {
+  absl::Status answer;  // for requests: why they were refused. FAILED_PRECONDITION
+  bool record_changed = false;
+  std::vector<v1::HistoryEvent> history;
+  std::vector<Effect> effects;
+};
+
+class StateMachine {
+ public:
+  // The sources must outlive the machine.
+  StateMachine(Settings settings, const ParticipantTraitsSource* traits) : settings_(settings), traits_(traits) {}
+
+  // `record` is empty for StartRequested and was made by earlier calls with the same recipe otherwise.
+  Decision Step(const Recipe& recipe, const Event& event, storage::v1::SagaRecord* record) const;
+
+ private:
+  const Settings settings_;
+  const ParticipantTraitsSource* const traits_;
+};
+
+// An attempt may still land, so replies and grace timers still matter. Holds after the end of a saga too.
+bool IsSettling(const storage::v1::SagaRecord& record);
+bool IsTerminal(v1::SagaState state);
+// Recovery must read this record: it is not terminal, or it is settling.
+bool IsActive(const storage::v1::SagaRecord& record);
+bool IsParked(const storage::v1::SagaRecord& record);
+
+}  // namespace tutti::saga
+
+#endif  // TUTTI_ORCHESTRATOR_SAGA_STATE_MACHINE_H_

@@ -1,0 +1,47 @@
+// The door into the shards, for the API: finds the shard that owns a saga and posts the request to its mailbox.
+#ifndef TUTTI_ORCHESTRATOR_SHARD_ROUTER_H_
+#define TUTTI_ORCHESTRATOR_SHARD_ROUTER_H_
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tutti/storage/v1/record.pb.h"
+
+namespace tutti::shard {
+
+// A start whose look-up has yet to happen. Look-up comes before validation: when the id is known, the fingerprint alone
+// decides; only a new saga needs `validation` to be OK and the rest to be filled in.
+struct StartRequest {
+  std::string saga_id;
+  std::string fingerprint;
+  absl::Status validation;
+  std::string definition;
+  int64_t revision = 0;
+  std::string input;  // encoded
+  std::map<std::string, std::string> labels;
+};
+
+struct StartResult {
+  storage::v1::SagaRecord record;
+  bool already_started = false;
+};
+
+// Called exactly once, on a thread of the shard's, after what it tells is durable; must not block.
+using StartDone = std::function<void(absl::StatusOr<StartResult>)>;
+using CancelDone = std::function<void(absl::StatusOr<storage::v1::SagaRecord>)>;
+
+// Thread-safe; never blocks. RESOURCE_EXHAUSTED (with a retry delay) when the mailbox is full, UNAVAILABLE while
+// recovering or draining, ALREADY_EXISTS, NOT_FOUND, FAILED_PRECONDITION, or what `validation` says.
+class Router {
+ public:
+  virtual ~Router() = default;
+  virtual void Start(StartRequest request, StartDone done) = 0;
+  virtual void Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) = 0;
+};
+
+}  // namespace tutti::shard
+
+#endif  // TUTTI_ORCHESTRATOR_SHARD_ROUTER_H_

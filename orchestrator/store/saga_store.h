@@ -1,0 +1,90 @@
+// What the shards write to and everybody reads from. Two implementations: RocksDB and memory.
+#ifndef TUTTI_ORCHESTRATOR_STORE_SAGA_STORE_H_
+#define TUTTI_ORCHESTRATOR_STORE_SAGA_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tutti/storage/v1/record.pb.h"
+
+namespace tutti::store {
+
+// One saga's part of a write set: the whole new record and the history that led to it.
+struct SagaWrite {
+  storage::v1::SagaRecord record;
+  std::vector<v1::HistoryEvent> history;
+  // The state and parking the store last saw; unset when the saga is new. The store derives its indexes from the pair.
+  struct Indexed {
+    v1::SagaState state = v1::SAGA_STATE_UNSPECIFIED;
+    bool parked = false;
+  };
+  std::optional<Indexed> previous;
+};
+
+// Records and history, never keys: slots, key layout and indexes are the store's own business.
+struct WriteSet {
+  std::vector<SagaWrite> sagas;
+  std::vector<storage::v1::DefinitionRecord> definitions;
+};
+
+enum class CommitResult {
+  kDurable,
+  kUnknown,  // it may or may not be there: release nothing, forget, recover
+  kFenced,   // somebody else owns the log now: same
+};
+
+// Called on a thread of the store's; must not block. After anything but kDurable every later commit ends the same way.
+using CommitDone = std::function<void(CommitResult, const absl::Status& detail)>;
+
+// Thread-safe. Write sets handed over by one thread become durable in that order; `done` is called in that order too.
+class SagaStore {
+ public:
+  virtual ~SagaStore() = default;
+  virtual void Commit(WriteSet write_set, CommitDone done) = 0;
+};
+
+// Equality terms must all hold. Times are milliseconds since the epoch, both ends included.
+struct ListQuery {
+  std::optional<v1::SagaState> state;
+  std::optional<bool> parked;
+  std::string definition;  // empty: any
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::optional<int64_t> started_from_ms;
+  std::optional<int64_t> started_to_ms;
+  int page_size = 50;
+  std::string cursor;  // opaque, from an earlier page of the same query; empty: the first
+};
+
+struct ListPage {
+  std::vector<storage::v1::SagaRecord> sagas;  // newest start first
+  std::string next_cursor;                     // empty: no more
+};
+
+// Reads only what is committed. Thread-safe. NOT_FOUND where there is nothing; DATA_LOSS for a record that cannot be
+// read, FAILED_PRECONDITION for one of a newer version.
+class SagaReader {
+ public:
+  virtual ~SagaReader() = default;
+  virtual absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const = 0;
+  // At most `limit` events with sequence >= from_sequence, in order. Empty when there are none.
+  virtual absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
+                                                                    int limit) const = 0;
+  // INVALID_ARGUMENT for a cursor that is not of this query.
+  virtual absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const = 0;
+  // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). Stops at the visitor's first error.
+  virtual absl::Status ForEachActive(
+      uint32_t first_slot, uint32_t end_slot,
+      const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;
+  virtual absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const = 0;
+};
+
+}  // namespace tutti::store
+
+#endif  // TUTTI_ORCHESTRATOR_STORE_SAGA_STORE_H_
