@@ -9,6 +9,7 @@
 #include "orchestrator/saga/effect.h"
 #include "orchestrator/saga/event.h"
 #include "orchestrator/saga/recipe.h"
+#include "orchestrator/saga/record_query.h"
 
 namespace tutti::saga {
 
@@ -41,13 +42,6 @@ class StateMachine {
   const Settings settings_;
   const ParticipantTraitsSource* const traits_;
 };
-
-// An attempt may still land, so replies and grace timers still matter. Holds after the end of a saga too.
-bool IsSettling(const storage::v1::SagaRecord& record);
-bool IsTerminal(v1::SagaState state);
-// Recovery must read this record: it is not terminal, or it is settling.
-bool IsActive(const storage::v1::SagaRecord& record);
-bool IsParked(const storage::v1::SagaRecord& record);
 
 }  // namespace tutti::saga
 
