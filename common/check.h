@@ -6,12 +6,12 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define TUTTI_CHECK(condition, message)                                                                  \
-  do {                                                                                                   \
-    if (!(condition)) {                                                                                  \
+#define TUTTI_CHECK(condition, message)                                                                 \
+  do {                                                                                                  \
+    if (!(condition)) {                                                                                 \
       std::fprintf(stderr, "%s:%d: check failed: %s: %s\n", __FILE__, __LINE__, #condition, (message)); \
-      std::abort();                                                                                      \
-    }                                                                                                    \
+      std::abort();                                                                                     \
+    }                                                                                                   \
   } while (false)
 
 #endif  // TUTTI_COMMON_CHECK_H_

@@ -3,6 +3,7 @@
 #ifndef TUTTI_COMMON_ERRORS_H_
 #define TUTTI_COMMON_ERRORS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +34,11 @@ std::vector<FieldViolation> ViolationsOf(const absl::Status& status);
 // google.rpc.Status, serialized, for the trailer grpc-status-details-bin; details beyond the limit are left out, the
 // violations last first.
 std::string ErrorDetailsOf(const absl::Status& status);
+// The other way: attaches the details of a serialized google.rpc.Status. Unreadable ones are ignored.
+absl::Status FromErrorDetails(absl::Status status, absl::string_view details);
+
+// At most bytes_max bytes, cut between characters, ending in "..." when something was cut.
+std::string TruncateUtf8(absl::string_view text, size_t bytes_max);
 
 }  // namespace tutti
 

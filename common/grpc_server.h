@@ -23,7 +23,7 @@ struct GrpcServerOptions {
   std::string certificate_file;
   std::string private_key_file;
   std::string client_ca_file;
-  int64_t drain_delay_ms = 0;     // between NOT_SERVING and refusing new calls, for load balancers to notice
+  int64_t drain_delay_ms = 0;          // between NOT_SERVING and refusing new calls, for load balancers to notice
   int64_t drain_deadline_ms = 10'000;  // for calls in flight, after that
 };
 

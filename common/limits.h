@@ -11,20 +11,21 @@ namespace tutti::limits {
 inline constexpr size_t kSagaIdBytesMax = 128;
 inline constexpr size_t kNameBytesMax = 63;  // definitions, steps, participants: a DNS label, so a name fits any label
 
-inline constexpr int kStepsMax = 64;                     // transitive edges stay a few thousand
-inline constexpr size_t kInputBytesMax = 256 * 1024;     // a record is rewritten whole at every event
-inline constexpr size_t kReplyBytesMax = 256 * 1024;     // kept in the record as well
+inline constexpr int kStepsMax = 64;                  // transitive edges stay a few thousand
+inline constexpr size_t kInputBytesMax = 256 * 1024;  // a record is rewritten whole at every event
+inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as well
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
-inline constexpr int kLabelsMax = 16;                    // one index entry each
+inline constexpr int kLabelsMax = 16;  // one index entry each
 inline constexpr size_t kLabelBytesMax = 256;
-inline constexpr size_t kStatusMessageBytesMax = 1024;   // of a participant, kept in history
+inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kept in history
 // gRPC turns a status whose trailers exceed 8 KiB into RESOURCE_EXHAUSTED.
 inline constexpr size_t kStatusDetailsBytesMax = 6 * 1024;
 
-inline constexpr uint32_t kSlots = 4096;           // fixed for ever: keys on disk are laid out by slot
+inline constexpr uint32_t kSlots = 4096;               // fixed for ever: keys on disk are laid out by slot
 inline constexpr size_t kMailboxRequestsMax = 10'000;  // per shard; client requests beyond it are refused
-inline constexpr size_t kShardBatchMax = 512;      // events stepped for one write set
-inline constexpr size_t kCommitBatchMax = 1024;    // sagas in one synced write; beyond, latency grows and throughput does not
+inline constexpr size_t kShardBatchMax = 512;          // events stepped for one write set
+inline constexpr size_t kCommitBatchMax =
+    1024;  // sagas in one synced write; beyond, latency grows and throughput does not
 inline constexpr int kPageSizeMax = 1000;
 
 }  // namespace tutti::limits

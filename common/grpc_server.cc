@@ -1,0 +1,220 @@
+#include "common/grpc_server.h"
+
+#include <openssl/ssl.h>
+#include <pthread.h>
+
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/health_service.h"
+#include "common/mutex.h"
+#include "common/reflection_service.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/impl/server_builder_option.h"
+#include "grpcpp/impl/server_builder_plugin.h"
+#include "grpcpp/impl/server_initializer.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_credentials_options.h"
+
+namespace tutti {
+namespace {
+
+// How often certificate files are looked at.
+constexpr unsigned kCertificateRefreshSeconds = 10;
+// Clients may ping this often, calls open or not, without being told to calm down.
+constexpr int kPingIntervalMinMs = 5'000;
+
+// gRPC tells a server's service names to plugins only.
+class NamesPlugin final : public grpc::ServerBuilderPlugin {
+ public:
+  explicit NamesPlugin(std::shared_ptr<ServiceNames> names) : names_(std::move(names)) {}
+  std::string name() override { return "tutti-service-names"; }
+  void InitServer(grpc::ServerInitializer*) override {}
+  void Finish(grpc::ServerInitializer* initializer) override { *names_ = *initializer->GetServiceList(); }
+  void ChangeArguments(const std::string&, void*) override {}
+
+ private:
+  const std::shared_ptr<ServiceNames> names_;
+};
+
+class NamesOption final : public grpc::ServerBuilderOption {
+ public:
+  explicit NamesOption(std::shared_ptr<ServiceNames> names) : names_(std::move(names)) {}
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<NamesPlugin>(names_));
+  }
+
+ private:
+  const std::shared_ptr<ServiceNames> names_;
+};
+
+// gRPC itself only logs files that it cannot use, and then refuses every connection.
+absl::Status CheckCertificates(const GrpcServerOptions& options) {
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
+  if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("certificate_file ", options.certificate_file, ": no PEM certificate can be read from it"));
+  }
+  if (SSL_CTX_use_PrivateKey_file(context.get(), options.private_key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context.get()) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("private_key_file ", options.private_key_file,
+                                                   ": no PEM key that fits the certificate can be read from it"));
+  }
+  if (!options.client_ca_file.empty() &&
+      SSL_CTX_load_verify_locations(context.get(), options.client_ca_file.c_str(), nullptr) != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("client_ca_file ", options.client_ca_file, ": no PEM certificate can be read from it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const GrpcServerOptions& options) {
+  if (options.certificate_file.empty() && options.private_key_file.empty()) {
+    if (!options.client_ca_file.empty()) {
+      return absl::InvalidArgumentError("client_ca_file needs certificate_file and private_key_file");
+    }
+    return grpc::InsecureServerCredentials();
+  }
+  if (absl::Status status = CheckCertificates(options); !status.ok()) return status;
+  auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      options.private_key_file, options.certificate_file, options.client_ca_file, kCertificateRefreshSeconds);
+  grpc::experimental::TlsServerCredentialsOptions tls(provider);
+  tls.watch_identity_key_cert_pairs();
+  if (!options.client_ca_file.empty()) {
+    tls.watch_root_certs();
+    tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return grpc::experimental::TlsServerCredentials(tls);
+}
+
+struct Listener {
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+};
+
+absl::StatusOr<Listener> Listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials,
+                                const std::vector<grpc::Service*>& services, std::shared_ptr<ServiceNames> names) {
+  grpc::ServerBuilder builder;
+  Listener listener;
+  builder.AddListeningPort(address, std::move(credentials), &listener.port);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second process would share the port unnoticed
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
+  builder.SetOption(std::make_unique<NamesOption>(std::move(names)));
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  listener.server = builder.BuildAndStart();
+  if (listener.server == nullptr || listener.port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": is the port in use?"));
+  }
+  return listener;
+}
+
+class GrpcServerImpl final : public GrpcServer {
+ public:
+  explicit GrpcServerImpl(const GrpcServerOptions& options) : options_(options) {}
+  ~GrpcServerImpl() override { Drain(); }
+
+  absl::Status Listen(const std::vector<grpc::Service*>& services) {
+    auto credentials = MakeCredentials(options_);
+    if (!credentials.ok()) return credentials.status();
+    std::vector<grpc::Service*> all = services;
+    all.push_back(&health_);
+    for (const auto& service : reflection_) all.push_back(service.get());
+    auto main = tutti::Listen(options_.address, *std::move(credentials), all, names_);
+    if (!main.ok()) return main.status();
+    main_ = *std::move(main);
+    health_.SetServices(*names_);
+    if (options_.health_address.empty()) return absl::OkStatus();
+    auto probe = tutti::Listen(options_.health_address, grpc::InsecureServerCredentials(), {&probe_health_},
+                               std::make_shared<ServiceNames>());
+    if (!probe.ok()) return probe.status();
+    probe_ = *std::move(probe);
+    probe_health_.SetServices(*names_);
+    return absl::OkStatus();
+  }
+
+  int port() const override { return main_.port; }
+  int health_port() const override { return probe_.port; }
+
+  void SetServing(bool serving) override {
+    MutexLock lock(&mu_);
+    if (draining_) return;
+    health_.SetServing(serving);
+    probe_health_.SetServing(serving);
+  }
+
+  void Drain() override {
+    MutexLock drain_lock(&drain_mu_);  // a second caller waits for the first
+    {
+      MutexLock lock(&mu_);
+      if (draining_) return;
+      draining_ = true;
+    }
+    health_.SetServing(false);
+    probe_health_.SetServing(false);
+    if (main_.server != nullptr) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(options_.drain_delay_ms));
+      health_.EndWatches();
+      main_.server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(options_.drain_deadline_ms));
+    }
+    probe_health_.EndWatches();
+    if (probe_.server != nullptr) {
+      probe_.server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(options_.drain_deadline_ms));
+    }
+  }
+
+ private:
+  const GrpcServerOptions options_;
+  const std::shared_ptr<ServiceNames> names_ = std::make_shared<ServiceNames>();
+  HealthService health_;
+  HealthService probe_health_;  // a service object belongs to one server
+  const std::vector<std::unique_ptr<grpc::Service>> reflection_ = MakeReflectionServices(names_);
+  Listener main_;
+  Listener probe_;
+  Mutex drain_mu_;
+  Mutex mu_;
+  bool draining_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& options,
+                                                              const std::vector<grpc::Service*>& services) {
+  // Keeps the descriptors in the binary: without them reflection clients print error details as base64.
+  google::rpc::ErrorInfo::descriptor();
+  google::rpc::Status::descriptor();
+  auto server = std::make_unique<GrpcServerImpl>(options);
+  if (absl::Status status = server->Listen(services); !status.ok()) return status;
+  return server;
+}
+
+namespace {
+sigset_t TerminationSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+}  // namespace
+
+void BlockTerminationSignals() {
+  const sigset_t signals = TerminationSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+void WaitForTermination() {
+  const sigset_t signals = TerminationSignals();
+  int signal = 0;
+  while (sigwait(&signals, &signal) != 0) {
+  }
+}
+
+}  // namespace tutti

@@ -1,0 +1,317 @@
+#include "common/grpc_server.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
+#include "tutti/v1/saga_service.grpc.pb.h"
+
+namespace tutti {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+std::shared_ptr<grpc::Channel> ChannelTo(int port) {
+  return grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+}
+
+std::unique_ptr<GrpcServer> MustStart(const GrpcServerOptions& options = {},
+                                      const std::vector<grpc::Service*>& services = {}) {
+  auto server = GrpcServer::Start(options, services);
+  EXPECT_TRUE(server.ok()) << server.status();
+  return server.ok() ? *std::move(server) : nullptr;
+}
+
+grpc::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
+                         HealthCheckResponse* response) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  HealthCheckRequest request;
+  request.set_service(service);
+  return Health::NewStub(channel)->Check(&context, request, response);
+}
+
+TEST(HealthTest, CheckFollowsServing) {
+  auto server = MustStart();
+  const auto channel = ChannelTo(server->port());
+  HealthCheckResponse response;
+  ASSERT_TRUE(CheckHealth(channel, "", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  server->SetServing(true);
+  ASSERT_TRUE(CheckHealth(channel, "grpc.health.v1.Health", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  EXPECT_EQ(CheckHealth(channel, "no.such.Service", &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST(HealthTest, ProbeListenerTellsTheSame) {
+  GrpcServerOptions options;
+  options.health_address = "127.0.0.1:0";
+  auto server = MustStart(options);
+  ASSERT_GT(server->health_port(), 0);
+  server->SetServing(true);
+  HealthCheckResponse response;
+  ASSERT_TRUE(CheckHealth(ChannelTo(server->health_port()), "", &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+}
+
+TEST(HealthTest, WatchSendsChangesAndEndsWithTheDrain) {
+  auto server = MustStart();
+  auto stub = Health::NewStub(ChannelTo(server->port()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  auto reader = stub->Watch(&context, {});
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  server->SetServing(true);
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  server->Drain();  // would last the whole drain deadline if the watch held on
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST(HealthTest, WatchOfAnUnknownServiceSaysSoAndStaysOpen) {
+  auto server = MustStart();
+  auto stub = Health::NewStub(ChannelTo(server->port()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  HealthCheckRequest request;
+  request.set_service("no.such.Service");
+  auto reader = stub->Watch(&context, request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  context.TryCancel();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+template <typename Reflection, typename Request, typename Response>
+struct ReflectionVersion {
+  using Stub = Reflection;
+  using Req = Request;
+  using Resp = Response;
+};
+
+template <typename T>
+class ReflectionTest : public testing::Test {
+ protected:
+  // Asks all in one conversation, as the tools do.
+  std::vector<typename T::Resp> Ask(const std::vector<typename T::Req>& requests) {
+    auto stub = T::Stub::NewStub(ChannelTo(server_->port()));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    auto stream = stub->ServerReflectionInfo(&context);
+    std::vector<typename T::Resp> responses;
+    for (const auto& request : requests) {
+      typename T::Resp response;
+      if (!stream->Write(request) || !stream->Read(&response)) break;
+      responses.push_back(response);
+    }
+    stream->WritesDone();
+    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_EQ(responses.size(), requests.size());
+    return responses;
+  }
+  const std::unique_ptr<GrpcServer> server_ = MustStart();
+};
+
+namespace v1 = grpc::reflection::v1;
+namespace v1alpha = grpc::reflection::v1alpha;
+using Versions = testing::Types<
+    ReflectionVersion<v1::ServerReflection, v1::ServerReflectionRequest, v1::ServerReflectionResponse>,
+    ReflectionVersion<v1alpha::ServerReflection, v1alpha::ServerReflectionRequest, v1alpha::ServerReflectionResponse>>;
+TYPED_TEST_SUITE(ReflectionTest, Versions);
+
+TYPED_TEST(ReflectionTest, ListsEveryServiceAndDescribesEach) {
+  typename TypeParam::Req list;
+  list.set_list_services("*");
+  std::set<std::string> names;
+  const auto listed = this->Ask({list});
+  for (const auto& service : listed.at(0).list_services_response().service()) names.insert(service.name());
+  EXPECT_EQ(names, (std::set<std::string>{"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                          "grpc.reflection.v1alpha.ServerReflection"}));
+  std::vector<typename TypeParam::Req> requests;
+  for (const auto& name : names) requests.emplace_back().set_file_containing_symbol(name);
+  for (const auto& response : this->Ask(requests)) {
+    EXPECT_GT(response.file_descriptor_response().file_descriptor_proto_size(), 0);
+  }
+}
+
+TYPED_TEST(ReflectionTest, ErrorDetailsCanBeResolvedWithTheirImports) {
+  typename TypeParam::Req request;
+  request.set_file_containing_symbol("google.rpc.RetryInfo");
+  const auto responses = this->Ask({request});
+  const auto& files = responses.at(0).file_descriptor_response();
+  std::set<std::string> names;
+  for (const auto& bytes : files.file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(bytes));
+    names.insert(file.name());
+  }
+  EXPECT_THAT(names, testing::IsSupersetOf({"google/rpc/error_details.proto", "google/protobuf/duration.proto"}));
+}
+
+TYPED_TEST(ReflectionTest, UnknownNamesAreErrorsInsideTheConversation) {
+  typename TypeParam::Req symbol, file, nothing;
+  symbol.set_file_containing_symbol("no.such.Thing");
+  file.set_file_by_filename("no/such.proto");
+  const auto responses = this->Ask({symbol, file, nothing});
+  EXPECT_EQ(responses.at(0).error_response().error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(responses.at(1).error_response().error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(responses.at(2).error_response().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TYPED_TEST(ReflectionTest, FilesAreFoundByName) {
+  typename TypeParam::Req request;
+  request.set_file_by_filename("grpc/health/v1/health.proto");
+  EXPECT_EQ(this->Ask({request}).at(0).file_descriptor_response().file_descriptor_proto_size(), 1);
+}
+
+// Holds its calls until told, to stand for work in flight.
+class HoldingService final : public tutti::v1::SagaService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const tutti::v1::GetSagaRequest*,
+                                    tutti::v1::GetSagaResponse* response) override {
+    response->mutable_saga()->set_uid("held");
+    auto* reactor = context->DefaultReactor();
+    arrived_.set_value(reactor);
+    return reactor;
+  }
+  std::promise<grpc::ServerUnaryReactor*> arrived_;
+};
+
+TEST(DrainTest, LetsACallInFlightFinishAndRefusesNewOnes) {
+  HoldingService service;
+  auto server = MustStart({}, {&service});
+  server->SetServing(true);
+  const auto channel = ChannelTo(server->port());
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    tutti::v1::GetSagaResponse response;
+    const grpc::Status status = tutti::v1::SagaService::NewStub(channel)->GetSaga(&context, {}, &response);
+    return std::make_pair(status, response.saga().uid());
+  });
+  auto arrived = service.arrived_.get_future();
+  ASSERT_EQ(arrived.wait_for(kPatience), std::future_status::ready);
+  auto drained = std::async(std::launch::async, [&] { server->Drain(); });
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  HealthCheckResponse response;
+  while (CheckHealth(ChannelTo(server->port()), "", &response).ok()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), give_up) << "new calls are still taken";
+  }
+  EXPECT_EQ(drained.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  arrived.get()->Finish(grpc::Status::OK);
+  const auto [status, uid] = call.get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(uid, "held");
+  ASSERT_EQ(drained.wait_for(kPatience), std::future_status::ready);
+}
+
+TEST(StartTest, PortInUseIsUnavailable) {
+  auto server = MustStart();
+  GrpcServerOptions options;
+  options.address = absl::StrCat("127.0.0.1:", server->port());
+  EXPECT_EQ(GrpcServer::Start(options, {}).status().code(), absl::StatusCode::kUnavailable);
+}
+
+// A self-signed certificate for 127.0.0.1 and its key, in a folder of their own.
+class TlsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() / absl::StrCat("tutti-tls-", ::getpid());
+    std::filesystem::create_directories(folder_);
+    EVP_PKEY* key = EVP_EC_gen("P-256");
+    X509* certificate = X509_new();
+    X509_set_version(certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    X509_NAME* name = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1,
+                               0);
+    X509_set_issuer_name(certificate, name);
+    for (const auto& [nid, value] : std::vector<std::pair<int, const char*>>{
+             {NID_subject_alt_name, "DNS:localhost"}, {NID_basic_constraints, "critical,CA:TRUE"}}) {
+      X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value);
+      X509_add_ext(certificate, extension, -1);
+      X509_EXTENSION_free(extension);
+    }
+    X509_sign(certificate, key, EVP_sha256());
+    std::FILE* file = std::fopen((folder_ / "key.pem").c_str(), "w");
+    PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
+    std::fclose(file);
+    file = std::fopen((folder_ / "cert.pem").c_str(), "w");
+    PEM_write_X509(file, certificate);
+    std::fclose(file);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    options_.certificate_file = folder_ / "cert.pem";
+    options_.private_key_file = folder_ / "key.pem";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Read(const std::string& name) {
+    std::ifstream in(folder_ / name);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  grpc::Status CheckOverTls(int port, bool with_certificate) {
+    grpc::SslCredentialsOptions ssl;
+    ssl.pem_root_certs = Read("cert.pem");
+    if (with_certificate) {
+      ssl.pem_cert_chain = Read("cert.pem");
+      ssl.pem_private_key = Read("key.pem");
+    }
+    HealthCheckResponse response;
+    return CheckHealth(grpc::CreateChannel(absl::StrCat("localhost:", port), grpc::SslCredentials(ssl)), "", &response);
+  }
+  std::filesystem::path folder_;
+  GrpcServerOptions options_;
+};
+
+TEST_F(TlsTest, ServesOverTlsAndRefusesPlaintext) {
+  auto server = MustStart(options_);
+  EXPECT_TRUE(CheckOverTls(server->port(), /*with_certificate=*/false).ok());
+  HealthCheckResponse response;
+  EXPECT_FALSE(CheckHealth(ChannelTo(server->port()), "", &response).ok());
+}
+
+TEST_F(TlsTest, ClientCaMakesClientsShowACertificate) {
+  options_.client_ca_file = options_.certificate_file;
+  auto server = MustStart(options_);
+  EXPECT_FALSE(CheckOverTls(server->port(), /*with_certificate=*/false).ok());
+  const grpc::Status status = CheckOverTls(server->port(), /*with_certificate=*/true);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(TlsTest, UnusableFilesAreNamed) {
+  options_.private_key_file = options_.certificate_file;
+  const absl::Status status = GrpcServer::Start(options_, {}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("private_key_file"));
+}
+
+}  // namespace
+}  // namespace tutti
