@@ -305,6 +305,7 @@ bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const
 void Transition::Park(CommandRef ref, v1::ParkingCause cause, absl::string_view message) {
   StepRecord* step = MutableStep(ref.step);
   if (step->has_parking() && step->parking().cause() == v1::PARKING_CAUSE_LATE_SUCCESS) return;
+  Unpark(ref.step);  // a new cause is a new parking, with a sequence of its own
   if (HasCommand(ref)) Command(ref)->set_retry_at_ms(0);
   v1::HistoryEvent* entry = AppendStep(v1::EVENT_TYPE_STEP_PARKED, ref.step);
   entry->set_operation(ref.operation);

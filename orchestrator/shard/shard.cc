@@ -1,0 +1,130 @@
+#include "orchestrator/shard/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/limits.h"
+
+namespace tutti::shard {
+namespace {
+
+constexpr int64_t kFullMailboxRetryMs = 200;
+
+}  // namespace
+
+Shard::Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
+             std::function<void(const absl::Status&)> on_fatal)
+    : slots_(slots),
+      core_(
+          context, seed, [this](Message message) { Post(std::move(message)); },
+          [this, on_fatal = std::move(on_fatal)](const absl::Status& detail) {
+            {
+              MutexLock lock(&mu_);
+              failed_ = true;
+            }
+            on_fatal(detail);
+          }) {}
+
+Shard::~Shard() { Stop(); }
+
+absl::Status Shard::Start() {
+  absl::Status status = core_.Recover(slots_.first, slots_.end);
+  if (!status.ok()) return status;
+  {
+    MutexLock lock(&mu_);
+    takes_requests_ = true;
+    commits_in_flight_ = core_.commits_in_flight();
+  }
+  thread_ = std::thread([this] { Loop(); });
+  return absl::OkStatus();
+}
+
+void Shard::Post(Message message) {
+  MutexLock lock(&mu_);
+  events_.push_back(std::move(message));
+  wake_.Signal();
+}
+
+void Shard::PostEvent(saga::Event event) { Post(std::move(event)); }
+
+absl::Status Shard::PostRequest(Message message) {
+  MutexLock lock(&mu_);
+  if (!takes_requests_) {
+    return WithReason(WithRetryDelay(absl::UnavailableError("the orchestrator is shutting down; try again"),
+                                     kFullMailboxRetryMs),
+                      "SHUTTING_DOWN");
+  }
+  if (requests_.size() >= limits::kMailboxRequestsMax) {
+    return WithReason(WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(
+                                         limits::kMailboxRequestsMax, " requests wait already; try again later")),
+                                     kFullMailboxRetryMs),
+                      "MAILBOX_FULL");
+  }
+  requests_.push_back(std::move(message));
+  wake_.Signal();
+  return absl::OkStatus();
+}
+
+void Shard::StopRequests() {
+  MutexLock lock(&mu_);
+  takes_requests_ = false;
+}
+
+bool Shard::AwaitQuiet(int64_t timeout_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  MutexLock lock(&mu_);
+  ++quiet_waiters_;
+  quiet_ = false;
+  wake_.Signal();
+  while (!quiet_ && quiet_changed_.WaitUntil(&mu_, deadline)) {
+  }
+  --quiet_waiters_;
+  return quiet_;
+}
+
+void Shard::Stop() {
+  {
+    MutexLock lock(&mu_);
+    takes_requests_ = false;
+    stopping_ = true;
+    wake_.Signal();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+size_t Shard::mailbox_depth() const {
+  MutexLock lock(&mu_);
+  return events_.size() + requests_.size();
+}
+
+std::vector<Message> Shard::NextBatch() {
+  std::vector<Message> batch;
+  MutexLock lock(&mu_);
+  while (events_.empty() && requests_.empty()) {
+    if (stopping_ && (commits_in_flight_ == 0 || failed_)) return batch;
+    if (quiet_waiters_ > 0 && commits_in_flight_ == 0 && !core_.HasAwaitedAttempts()) {
+      quiet_ = true;
+      quiet_changed_.SignalAll();
+    }
+    wake_.Wait(&mu_);
+  }
+  for (std::deque<Message>* queue : {&events_, &requests_}) {
+    while (!queue->empty() && batch.size() < limits::kShardBatchMax) {
+      batch.push_back(std::move(queue->front()));
+      queue->pop_front();
+    }
+  }
+  return batch;
+}
+
+void Shard::Loop() {
+  for (std::vector<Message> batch = NextBatch(); !batch.empty(); batch = NextBatch()) {
+    core_.Process(std::move(batch));
+    MutexLock lock(&mu_);
+    commits_in_flight_ = core_.commits_in_flight();
+  }
+}
+
+}  // namespace tutti::shard

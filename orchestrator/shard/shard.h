@@ -1,0 +1,72 @@
+// A shard with its mailbox and its thread: drain → step → one commit → release, at its own pace.
+#ifndef TUTTI_ORCHESTRATOR_SHARD_SHARD_H_
+#define TUTTI_ORCHESTRATOR_SHARD_SHARD_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "common/mutex.h"
+#include "orchestrator/shard/shard_core.h"
+
+namespace tutti::shard {
+
+// Slots [first, end).
+struct SlotRange {
+  uint32_t first = 0;
+  uint32_t end = 0;
+};
+
+// Thread-safe.
+class Shard {
+ public:
+  // `on_fatal` runs on the shard's thread when a commit did not end durable; see ShardCore.
+  Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
+        std::function<void(const absl::Status&)> on_fatal);
+  ~Shard();  // stops
+
+  // Recovers, then starts to work. Blocks while it reads; what it finds outstanding is committed in the background.
+  absl::Status Start();
+
+  // Replies, timers and commits always find room.
+  void PostEvent(saga::Event event);
+  // RESOURCE_EXHAUSTED with a retry delay when limits::kMailboxRequestsMax wait already, UNAVAILABLE after StopRequests.
+  absl::Status PostRequest(Message message);
+
+  // No request is taken any more; replies still are.
+  void StopRequests();
+  // Waits until nothing awaits a participant's reply and every commit is durable. False when that took too long.
+  bool AwaitQuiet(int64_t timeout_ms);
+  // Works off the mailbox and its commits, then ends the thread. Effects of later events are lost, as in a crash.
+  void Stop();
+
+  size_t mailbox_depth() const;
+
+ private:
+  void Post(Message message);
+  void Loop();
+  std::vector<Message> NextBatch();
+
+  const SlotRange slots_;
+  ShardCore core_;  // only the loop's thread touches it, once started
+
+  mutable Mutex mu_;
+  CondVar wake_;
+  CondVar quiet_changed_;
+  std::deque<Message> events_ ABSL_GUARDED_BY(mu_);
+  std::deque<Message> requests_ ABSL_GUARDED_BY(mu_);
+  bool takes_requests_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool quiet_ ABSL_GUARDED_BY(mu_) = false;
+  int quiet_waiters_ ABSL_GUARDED_BY(mu_) = 0;  // looking for quiet costs a walk over all sagas: only on demand
+  size_t commits_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+  bool failed_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+}  // namespace tutti::shard
+
+#endif  // TUTTI_ORCHESTRATOR_SHARD_SHARD_H_

@@ -1,0 +1,254 @@
+#include "orchestrator/shard/shard_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/check.h"
+#include "common/errors.h"
+#include "common/limits.h"
+#include "common/logging.h"
+#include "orchestrator/saga/describe.h"
+
+namespace tutti::shard {
+
+using storage::v1::SagaRecord;
+
+ShardCore::ShardCore(const ShardContext& context, uint64_t seed, std::function<void(Message)> post,
+                     std::function<void(const absl::Status&)> on_fatal)
+    : context_(context), post_(std::move(post)), on_fatal_(std::move(on_fatal)), random_(seed) {}
+
+absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
+  std::vector<Message> messages;
+  absl::Status status =
+      context_.reader->ForEachActive(first_slot, end_slot, [&](SagaRecord record) -> absl::Status {
+        std::shared_ptr<const saga::Recipe> recipe = context_.recipes->Find(record.definition(), record.revision());
+        if (recipe == nullptr) {
+          return absl::FailedPreconditionError(absl::StrCat("saga ", record.saga_id(), " is pinned to revision ",
+                                                            record.revision(), " of definition ", record.definition(),
+                                                            ", which the store does not have"));
+        }
+        context_.observer->OnRecovered(record);
+        messages.emplace_back(saga::Event{.saga_id = record.saga_id(), .body = saga::Recovered{}});
+        auto resident = std::make_unique<Resident>();
+        resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
+        resident->recipe = std::move(recipe);
+        std::string saga_id = record.saga_id();
+        resident->record = std::move(record);
+        sagas_.emplace(std::move(saga_id), std::move(resident));
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  for (size_t begin = 0; begin < messages.size(); begin += limits::kShardBatchMax) {
+    const size_t end = std::min(messages.size(), begin + limits::kShardBatchMax);
+    Process({std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(begin)),
+             std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(end))});
+  }
+  return absl::OkStatus();
+}
+
+void ShardCore::Process(std::vector<Message> messages) {
+  Batch batch;
+  touched_index_.clear();
+  for (Message& message : messages) {
+    if (failed_ && !std::holds_alternative<StartMessage>(message) && !std::holds_alternative<CancelMessage>(message)) {
+      continue;
+    }
+    std::visit([&](auto& body) { Handle(std::move(body), &batch); }, message);
+  }
+  context_.observer->OnBatch(messages.size());
+  if (failed_) {
+    for (const auto& reply : batch.replies) reply(false);
+    return;
+  }
+  CarryOutDrops(batch);
+  if (!batch.touched.empty()) return Commit(std::move(batch));
+  if (batch.replies.empty()) return;
+  // These tell of what an earlier write set holds, so they wait for it.
+  if (in_flight_.empty()) return Release(std::move(batch));
+  auto& waiting = in_flight_.back().replies;
+  std::move(batch.replies.begin(), batch.replies.end(), std::back_inserter(waiting));
+}
+
+void ShardCore::Handle(saga::Event event, Batch* batch) {
+  absl::StatusOr<Resident*> resident = Find(event.saga_id);
+  if (!resident.ok() || *resident == nullptr) {
+    const std::string why = resident.ok() ? "no such saga" : std::string(resident.status().message());
+    Log(LogLevel::kError, "an event was dropped",
+        {{"saga_id", event.saga_id}, {"event", saga::Describe(event)}, {"reason", why}});
+    return;
+  }
+  const std::string saga_id = event.saga_id;
+  const int64_t now_ms = event.now_ms != 0 ? event.now_ms : context_.clock->WallMs();
+  Step(saga_id, *resident, std::move(event.body), now_ms, batch).IgnoreError();
+  EvictIfDone(saga_id);
+}
+
+void ShardCore::Handle(StartMessage message, Batch* batch) {
+  const StartRequest& request = message.request;
+  StartDone done = std::move(message.done);
+  if (failed_) {
+    batch->replies.push_back([done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
+    return;
+  }
+  absl::StatusOr<Resident*> found = Find(request.saga_id);
+  if (!found.ok()) return done(found.status());
+  const bool already_started = *found != nullptr;
+  if (already_started && (*found)->record.start_fingerprint() != request.fingerprint) {
+    EvictIfDone(request.saga_id);
+    return done(WithReason(absl::AlreadyExistsError(absl::StrCat(
+                               "saga_id: ", request.saga_id,
+                               " was started before with another definition, revision or input; choose a new id")),
+                           "SAGA_EXISTS"));
+  }
+  Resident* resident = already_started ? *found : nullptr;
+  if (!already_started) {
+    if (!request.validation.ok()) return done(request.validation);
+    std::shared_ptr<const saga::Recipe> recipe = context_.recipes->Find(request.definition, request.revision);
+    if (recipe == nullptr) return done(absl::InternalError("the definition's revision has vanished"));
+    resident = sagas_.emplace(request.saga_id, std::make_unique<Resident>()).first->second.get();
+    resident->recipe = std::move(recipe);
+    saga::StartRequested start{.uid = MintUid(),
+                               .fingerprint = request.fingerprint,
+                               .input = request.input,
+                               .labels = request.labels};
+    Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
+  }
+  batch->replies.push_back([done, already_started, record = resident->record](bool durable) mutable {
+    if (!durable) return done(absl::UnavailableError("the outcome of the start is not known; repeat it as it was"));
+    done(StartResult{.record = std::move(record), .already_started = already_started});
+  });
+  EvictIfDone(request.saga_id);
+}
+
+void ShardCore::Handle(CancelMessage message, Batch* batch) {
+  CancelDone done = std::move(message.done);
+  if (failed_) {
+    batch->replies.push_back([done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
+    return;
+  }
+  absl::StatusOr<Resident*> found = Find(message.saga_id);
+  if (!found.ok()) return done(found.status());
+  if (*found == nullptr) {
+    return done(WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", message.saga_id)),
+                           "SAGA_NOT_FOUND"));
+  }
+  const absl::Status answer =
+      Step(message.saga_id, *found, saga::CancelRequested{.reason = message.reason, .by = message.by},
+           context_.clock->WallMs(), batch);
+  batch->replies.push_back([done, answer, record = (*found)->record](bool durable) mutable {
+    if (!durable) return done(absl::UnavailableError("the outcome of the cancel is not known; repeat it"));
+    if (!answer.ok()) return done(WithReason(answer, "SAGA_NOT_CANCELLABLE"));
+    done(std::move(record));
+  });
+  EvictIfDone(message.saga_id);
+}
+
+void ShardCore::Handle(CommitFinished finished, Batch*) {
+  TUTTI_CHECK(!in_flight_.empty(), "a commit finishes once");
+  if (finished.result == store::CommitResult::kDurable) {
+    Batch batch = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    return Release(std::move(batch));
+  }
+  failed_ = true;
+  for (const Batch& batch : in_flight_) {
+    for (const auto& reply : batch.replies) reply(false);
+  }
+  in_flight_.clear();
+  sagas_.clear();
+  on_fatal_(finished.detail);
+}
+
+absl::StatusOr<ShardCore::Resident*> ShardCore::Find(const std::string& saga_id) {
+  if (const auto it = sagas_.find(saga_id); it != sagas_.end()) return it->second.get();
+  absl::StatusOr<SagaRecord> record = context_.reader->GetSaga(saga_id);
+  if (absl::IsNotFound(record.status())) return nullptr;
+  if (!record.ok()) return record.status();
+  auto resident = std::make_unique<Resident>();
+  resident->recipe = context_.recipes->Find(record->definition(), record->revision());
+  if (resident->recipe == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat("saga ", saga_id, " is pinned to a revision that is missing"));
+  }
+  resident->stored = {.state = record->state(), .parked = saga::IsParked(*record)};
+  resident->record = *std::move(record);
+  return sagas_.emplace(saga_id, std::move(resident)).first->second.get();
+}
+
+absl::Status ShardCore::Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body,
+                             int64_t now_ms, Batch* batch) {
+  const saga::Event event{.saga_id = saga_id, .now_ms = now_ms, .random = random_(), .body = std::move(body)};
+  saga::Decision decision = context_.machine->Step(*resident->recipe, event, &resident->record);
+  if (!decision.record_changed) {
+    TUTTI_CHECK(decision.effects.empty() && decision.history.empty(), "nothing follows from what changed nothing");
+    return decision.answer;
+  }
+  Touched* touched = Touch(saga_id, batch);
+  std::move(decision.history.begin(), decision.history.end(), std::back_inserter(touched->history));
+  std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(batch->effects));
+  return decision.answer;
+}
+
+ShardCore::Touched* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
+  const auto [it, added] = touched_index_.emplace(saga_id, batch->touched.size());
+  if (added) {
+    batch->touched.push_back({.saga_id = saga_id});
+    ++sagas_.at(saga_id)->writes_in_flight;  // pins it in memory
+  }
+  return &batch->touched[it->second];
+}
+
+void ShardCore::CarryOutDrops(const Batch& batch) {
+  for (const saga::Effect& effect : batch.effects) {
+    if (const auto* drop = std::get_if<saga::DropCommand>(&effect)) context_.sender->Drop(*drop);
+  }
+}
+
+void ShardCore::Commit(Batch batch) {
+  store::WriteSet write_set;
+  write_set.sagas.reserve(batch.touched.size());
+  for (Touched& touched : batch.touched) {
+    Resident* resident = sagas_.at(touched.saga_id).get();
+    touched.record = resident->record;
+    write_set.sagas.push_back({.record = touched.record, .history = touched.history, .previous = resident->stored});
+    resident->stored = {.state = touched.record.state(), .parked = saga::IsParked(touched.record)};
+  }
+  in_flight_.push_back(std::move(batch));
+  context_.store->Commit(std::move(write_set), [post = post_](store::CommitResult result, const absl::Status& detail) {
+    post(CommitFinished{.result = result, .detail = detail});
+  });
+}
+
+void ShardCore::Release(Batch batch) {
+  for (saga::Effect& effect : batch.effects) {
+    if (auto* send = std::get_if<saga::SendCommand>(&effect)) context_.sender->Send(std::move(*send));
+    if (auto* timer = std::get_if<saga::SetTimer>(&effect)) context_.timers->Set(std::move(*timer));
+  }
+  for (const Touched& touched : batch.touched) {
+    context_.observer->OnHistory(touched.record, touched.history);
+    context_.publisher->Publish(touched.record, touched.history);
+    --sagas_.at(touched.saga_id)->writes_in_flight;
+    EvictIfDone(touched.saga_id);
+  }
+  for (const auto& reply : batch.replies) reply(true);
+}
+
+void ShardCore::EvictIfDone(const std::string& saga_id) {
+  const auto it = sagas_.find(saga_id);
+  if (it == sagas_.end()) return;
+  if (it->second->writes_in_flight == 0 && !saga::IsActive(it->second->record)) sagas_.erase(it);
+}
+
+bool ShardCore::HasAwaitedAttempts() const {
+  return std::any_of(sagas_.begin(), sagas_.end(), [](const auto& entry) {
+    const auto& steps = entry.second->record.steps();
+    return std::any_of(steps.begin(), steps.end(), [](const storage::v1::StepRecord& step) {
+      return saga::HasAwaitedAttempt(step.action()) || saga::HasAwaitedAttempt(step.compensation());
+    });
+  });
+}
+
+std::string ShardCore::MintUid() { return absl::StrFormat("%016x%016x", random_(), random_()); }
+
+}  // namespace tutti::shard

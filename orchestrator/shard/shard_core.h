@@ -1,0 +1,138 @@
+// One shard's logic, without a thread of its own: messages in, one write set out, effects released when it is durable.
+// Everything is called by one thread (the loop, a test, a simulator); only the `done` of a commit comes from elsewhere,
+// and it does no more than post CommitFinished back.
+#ifndef TUTTI_ORCHESTRATOR_SHARD_SHARD_CORE_H_
+#define TUTTI_ORCHESTRATOR_SHARD_SHARD_CORE_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "common/clock.h"
+#include "orchestrator/effects/effect_sinks.h"
+#include "orchestrator/saga/state_machine.h"
+#include "orchestrator/shard/router.h"
+#include "orchestrator/store/saga_store.h"
+
+namespace tutti::shard {
+
+struct StartMessage {
+  StartRequest request;
+  StartDone done;
+};
+
+struct CancelMessage {
+  std::string saga_id;
+  std::string reason;
+  std::string by;
+  CancelDone done;
+};
+
+struct CommitFinished {
+  store::CommitResult result = store::CommitResult::kUnknown;
+  absl::Status detail;
+};
+
+using Message = std::variant<saga::Event, StartMessage, CancelMessage, CommitFinished>;
+
+// Told what became durable, on the shard's thread. For metrics; must not block.
+class ShardObserver {
+ public:
+  virtual ~ShardObserver() = default;
+  virtual void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) = 0;
+  // Once per saga read back at recovery.
+  virtual void OnRecovered(const storage::v1::SagaRecord& record) = 0;
+  virtual void OnBatch(size_t events) = 0;
+};
+
+// What a shard works with. All pointers must outlive it.
+struct ShardContext {
+  const saga::StateMachine* machine = nullptr;
+  const saga::RecipeSource* recipes = nullptr;
+  store::SagaStore* store = nullptr;
+  const store::SagaReader* reader = nullptr;
+  effects::CommandSender* sender = nullptr;
+  effects::TimerService* timers = nullptr;
+  effects::Publisher* publisher = nullptr;
+  ShardObserver* observer = nullptr;
+  const Clock* clock = nullptr;
+};
+
+class ShardCore {
+ public:
+  // `post` brings a message back to this shard from any thread. `on_fatal` is called once, when a commit did not end
+  // durable: nothing more is released, and whoever owns the shard forgets it and recovers.
+  ShardCore(const ShardContext& context, uint64_t seed, std::function<void(Message)> post,
+            std::function<void(const absl::Status&)> on_fatal);
+
+  // Reads back every active saga of the slots [first_slot, end_slot) and takes up its outstanding effects.
+  // FAILED_PRECONDITION when a saga is pinned to a revision the catalog does not have.
+  absl::Status Recover(uint32_t first_slot, uint32_t end_slot);
+
+  // Steps every message, hands over one write set. Effects follow with the CommitFinished of that write set.
+  void Process(std::vector<Message> messages);
+
+  // Sagas kept in memory: active ones, and ended ones whose last write is not durable yet.
+  size_t resident() const { return sagas_.size(); }
+  // Sagas that wait for the reply of an attempt.
+  bool HasAwaitedAttempts() const;
+  // Write sets handed over and not yet finished.
+  size_t commits_in_flight() const { return in_flight_.size(); }
+
+ private:
+  struct Resident {
+    storage::v1::SagaRecord record;
+    std::shared_ptr<const saga::Recipe> recipe;
+    std::optional<store::SagaWrite::Indexed> stored;  // as of the newest write handed over
+    int writes_in_flight = 0;
+  };
+
+  // What one batch did to one saga.
+  struct Touched {
+    std::string saga_id;
+    storage::v1::SagaRecord record;
+    std::vector<v1::HistoryEvent> history;
+  };
+
+  // Waits for its write set.
+  struct Batch {
+    std::vector<Touched> touched;
+    std::vector<saga::Effect> effects;
+    std::vector<std::function<void(bool durable)>> replies;
+  };
+
+  void Handle(saga::Event event, Batch* batch);
+  void Handle(StartMessage message, Batch* batch);
+  void Handle(CancelMessage message, Batch* batch);
+  void Handle(CommitFinished finished, Batch* batch);
+
+  // Null when there is no such saga. An error is a store that cannot be read.
+  absl::StatusOr<Resident*> Find(const std::string& saga_id);
+  absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
+                    Batch* batch);
+  Touched* Touch(const std::string& saga_id, Batch* batch);
+  void CarryOutDrops(const Batch& batch);
+  void Commit(Batch batch);
+  void Release(Batch batch);
+  void EvictIfDone(const std::string& saga_id);
+  std::string MintUid();
+
+  const ShardContext context_;
+  const std::function<void(Message)> post_;
+  const std::function<void(const absl::Status&)> on_fatal_;
+  std::mt19937_64 random_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Resident>> sagas_;
+  absl::flat_hash_map<std::string, size_t> touched_index_;  // of the batch being built
+  std::deque<Batch> in_flight_;
+  bool failed_ = false;
+};
+
+}  // namespace tutti::shard
+
+#endif  // TUTTI_ORCHESTRATOR_SHARD_SHARD_CORE_H_

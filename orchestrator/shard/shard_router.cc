@@ -1,0 +1,84 @@
+#include "orchestrator/shard/shard_router.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "common/check.h"
+#include "common/limits.h"
+#include "orchestrator/store/key_codec.h"
+
+namespace tutti::shard {
+namespace {
+
+uint64_t RandomSeed() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+}  // namespace
+
+ShardRouter::ShardRouter(const ShardContext& context, int shard_count,
+                         std::function<void(const absl::Status&)> on_fatal) {
+  TUTTI_CHECK(shard_count >= 1 && shard_count <= static_cast<int>(limits::kSlots), "a shard owns at least one slot");
+  const auto bound = [shard_count](int shard) {
+    return static_cast<uint32_t>(static_cast<uint64_t>(limits::kSlots) * shard / shard_count);
+  };
+  for (int shard = 0; shard < shard_count; ++shard) {
+    shards_.push_back(std::make_unique<Shard>(context, SlotRange{.first = bound(shard), .end = bound(shard + 1)},
+                                              RandomSeed(), on_fatal));
+  }
+}
+
+absl::Status ShardRouter::Start() {
+  for (const auto& shard : shards_) {
+    if (absl::Status status = shard->Start(); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void ShardRouter::Start(StartRequest request, StartDone done) {
+  Shard* owner = OwnerOf(request.saga_id);
+  const absl::Status posted = owner->PostRequest(StartMessage{.request = std::move(request), .done = done});
+  if (!posted.ok()) done(posted);
+}
+
+void ShardRouter::Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) {
+  Shard* owner = OwnerOf(saga_id);
+  const absl::Status posted = owner->PostRequest(CancelMessage{
+      .saga_id = std::move(saga_id), .reason = std::move(reason), .by = std::move(by), .done = done});
+  if (!posted.ok()) done(posted);
+}
+
+void ShardRouter::PostEvent(saga::Event event) {
+  Shard* owner = OwnerOf(event.saga_id);
+  owner->PostEvent(std::move(event));
+}
+
+void ShardRouter::Drain(int64_t timeout_ms) {
+  for (const auto& shard : shards_) shard->StopRequests();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+  for (const auto& shard : shards_) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    shard->AwaitQuiet(std::max<int64_t>(left.count(), 0));
+  }
+  for (const auto& shard : shards_) shard->Stop();
+}
+
+size_t ShardRouter::mailbox_depth() const {
+  size_t depth = 0;
+  for (const auto& shard : shards_) depth += shard->mailbox_depth();
+  return depth;
+}
+
+Shard* ShardRouter::OwnerOf(const std::string& saga_id) const {
+  const uint64_t slot = store::SlotOf(saga_id);
+  // The inverse of the dealing out: the last shard whose first slot is not beyond this one.
+  size_t shard = slot * shards_.size() / limits::kSlots;
+  const auto first = [this](size_t index) { return static_cast<uint64_t>(limits::kSlots) * index / shards_.size(); };
+  while (shard + 1 < shards_.size() && first(shard + 1) <= slot) ++shard;
+  return shards_[shard].get();
+}
+
+}  // namespace tutti::shard

@@ -1,0 +1,41 @@
+// All shards of this process: which one owns a saga, and the doors into it.
+#ifndef TUTTI_ORCHESTRATOR_SHARD_SHARD_ROUTER_H_
+#define TUTTI_ORCHESTRATOR_SHARD_SHARD_ROUTER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "orchestrator/shard/router.h"
+#include "orchestrator/shard/shard.h"
+
+namespace tutti::shard {
+
+// Thread-safe once started.
+class ShardRouter final : public Router {
+ public:
+  // Slots are dealt out in `shard_count` equal ranges; keys are laid out by slot, so the count may change at any restart.
+  ShardRouter(const ShardContext& context, int shard_count, std::function<void(const absl::Status&)> on_fatal);
+
+  // Recovers every shard, one after another.
+  absl::Status Start();
+
+  void Start(StartRequest request, StartDone done) override;
+  void Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) override;
+  void PostEvent(saga::Event event);
+
+  // Takes no more requests, hears out what participants are working on for at most timeout_ms, then stops.
+  void Drain(int64_t timeout_ms);
+
+  size_t mailbox_depth() const;
+
+ private:
+  Shard* OwnerOf(const std::string& saga_id) const;
+
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace tutti::shard
+
+#endif  // TUTTI_ORCHESTRATOR_SHARD_SHARD_ROUTER_H_
