@@ -1,0 +1,160 @@
+#include "orchestrator/effects/command_metadata.h"
+
+#include <algorithm>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/limits.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/grpc.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/slice.h"
+#include "grpcpp/support/status.h"
+
+namespace tutti::effects {
+namespace {
+
+absl::string_view KindName(v1::StepKind kind) {
+  switch (kind) {
+    case v1::STEP_KIND_PIVOT:
+      return "pivot";
+    case v1::STEP_KIND_RETRIABLE:
+      return "retriable";
+    default:
+      return "compensatable";
+  }
+}
+
+absl::string_view OperationName(v1::Operation operation) {
+  return operation == v1::OPERATION_COMPENSATION ? "compensation" : "action";
+}
+
+grpc_slice BorrowedSlice(absl::string_view text) {
+  return grpc_slice_from_static_buffer(text.data(), text.size());
+}
+
+absl::Status CheckEntry(absl::string_view key, absl::string_view value) {
+  const auto invalid = [key](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("metadata \"", absl::CHexEscape(key), "\" ", what));
+  };
+  if (!grpc_header_key_is_legal(BorrowedSlice(key))) return invalid("is not a legal metadata key");
+  if (absl::StartsWith(key, "tutti-") || absl::StartsWith(key, "grpc-") || key == "traceparent" || key == "te" ||
+      key == "content-type" || key == "user-agent") {
+    return invalid("is reserved");
+  }
+  if (!grpc_is_binary_header(BorrowedSlice(key)) && !grpc_header_nonbin_value_is_legal(BorrowedSlice(value))) {
+    return invalid("has a value with characters other than printable ASCII");
+  }
+  return absl::OkStatus();
+}
+
+uint64_t Fnv1a(absl::string_view text, uint64_t seed) {
+  uint64_t hash = 14695981039346656037ULL ^ seed;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  // FNV leaves the high bits of short texts nearly constant; trace back ends sample by them.
+  hash ^= hash >> 33;
+  hash *= 0xff51afd7ed558ccdULL;
+  return hash ^ (hash >> 33);
+}
+
+bool IsContinuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+
+// Length of the valid UTF-8 sequence at the front, 0 when there is none.
+size_t SequenceLength(absl::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  if (!std::all_of(text.begin() + 1, text.begin() + length, IsContinuation)) return 0;
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
+  const bool surrogate = lead == 0xED && second >= 0xA0;
+  const bool too_big = lead == 0xF4 && second >= 0x90;
+  return overlong || surrogate || too_big ? 0 : length;
+}
+
+}  // namespace
+
+absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, int64_t deadline_wall_ms) {
+  MetadataList list;
+  list.reserve(10 + command.metadata.size());
+  list.emplace_back("tutti-saga-id", command.saga_id);
+  list.emplace_back("tutti-saga-uid", command.saga_uid);
+  list.emplace_back("tutti-step", command.attempt.step);
+  list.emplace_back("tutti-kind", KindName(command.kind));
+  list.emplace_back("tutti-operation", OperationName(command.attempt.operation));
+  list.emplace_back("tutti-attempt", absl::StrCat(command.attempt.number));
+  list.emplace_back("tutti-idempotency-key", command.key);
+  list.emplace_back("tutti-key-born-ms", absl::StrCat(command.key_born_ms));
+  list.emplace_back("tutti-deadline-ms", absl::StrCat(deadline_wall_ms));
+  list.emplace_back("traceparent", TraceParent(command.saga_uid, command.key, command.attempt.number));
+  for (const auto& [key, value] : command.metadata) {
+    if (const absl::Status status = CheckEntry(key, value); !status.ok()) return status;
+    list.emplace_back(key, value);
+  }
+  return list;
+}
+
+std::string TraceParent(absl::string_view saga_uid, absl::string_view key, int attempt) {
+  // A trace or span id of all zeros is invalid.
+  const uint64_t trace_high = Fnv1a(saga_uid, 0) | 1;
+  const uint64_t trace_low = Fnv1a(saga_uid, 0x9e3779b97f4a7c15ULL);
+  const uint64_t span = Fnv1a(absl::StrCat(key, "#", attempt), 0) | 1;
+  return absl::StrFormat("00-%016x%016x-%016x-01", trace_high, trace_low, span);
+}
+
+v1::BarrierMark MarkOf(const grpc::ClientContext& context) {
+  const auto [begin, end] = context.GetServerTrailingMetadata().equal_range("tutti-barrier");
+  if (begin == end || std::next(begin) != end) return v1::BARRIER_MARK_UNSPECIFIED;
+  const absl::string_view mark(begin->second.data(), begin->second.size());
+  if (mark == "applied") return v1::BARRIER_MARK_APPLIED;
+  if (mark == "refused") return v1::BARRIER_MARK_REFUSED;
+  if (mark == "undone") return v1::BARRIER_MARK_UNDONE;
+  if (mark == "empty") return v1::BARRIER_MARK_EMPTY;
+  return v1::BARRIER_MARK_UNSPECIFIED;
+}
+
+std::optional<int64_t> PushbackOf(const grpc::ClientContext& context, const grpc::Status& status) {
+  if (status.ok()) return std::nullopt;
+  const auto& trailers = context.GetServerTrailingMetadata();
+  if (const auto found = trailers.find("grpc-retry-pushback-ms"); found != trailers.end()) {
+    int64_t pushback_ms = 0;
+    const absl::string_view text(found->second.data(), found->second.size());
+    return absl::SimpleAtoi(text, &pushback_ms) ? std::max<int64_t>(pushback_ms, -1) : -1;
+  }
+  const std::string details = status.error_details();
+  if (details.empty()) return std::nullopt;
+  google::rpc::Status rich;
+  if (!rich.ParseFromString(details)) return std::nullopt;
+  for (const auto& detail : rich.details()) {
+    google::rpc::RetryInfo info;
+    if (!detail.Is<google::rpc::RetryInfo>() || !detail.UnpackTo(&info)) continue;
+    // A negative delay has no meaning in RetryInfo; only the header can forbid a retry.
+    return std::max<int64_t>(info.retry_delay().seconds() * 1000 + info.retry_delay().nanos() / 1'000'000, 0);
+  }
+  return std::nullopt;
+}
+
+std::string StatusMessage(absl::string_view message) {
+  std::string text;
+  text.reserve(std::min(message.size(), limits::kStatusMessageBytesMax));
+  while (!message.empty()) {
+    const size_t length = SequenceLength(message);
+    if (text.size() + std::max<size_t>(length, 1) > limits::kStatusMessageBytesMax) break;
+    if (length == 0) {
+      text += '?';
+    } else {
+      text.append(message.data(), length);
+    }
+    message.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return text;
+}
+
+}  // namespace tutti::effects

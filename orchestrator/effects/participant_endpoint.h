@@ -1,0 +1,51 @@
+// Where a participant is and how to talk to it: the part of participants.yaml that the invoker needs.
+#ifndef TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_ENDPOINT_H_
+#define TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_ENDPOINT_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace grpc {
+class Channel;
+}
+
+namespace tutti::effects {
+
+struct ParticipantEndpoint {
+  std::string name;
+  std::string target;  // gRPC's syntax: "host:port", "dns:///host:port", "unix:path"
+
+  bool tls = false;              // implied by any of the files below
+  std::string ca_file;           // PEM; empty: the system's roots
+  std::string certificate_file;  // PEM, with private_key_file: who we are to the participant
+  std::string private_key_file;
+  std::string server_name;        // what the participant's certificate must say; empty: the target's host
+  std::string bearer_token_file;  // sent as `authorization: Bearer ...`; re-read as it changes; needs TLS
+
+  int max_in_flight = 1024;  // calls whose attempt timeout has not passed; beyond it commands wait in our queue
+  int max_queued = 100'000;  // beyond it commands end NotSent at once
+  // Servers that nobody told about keepalive end connections that are pinged more often than every five minutes.
+  int64_t keepalive_ms = 300'000;
+  std::string load_balancing = "pick_first";  // or "round_robin", for a target that resolves to every replica
+
+  bool UsesTls() const { return tls || !ca_file.empty() || !certificate_file.empty(); }
+  friend bool operator==(const ParticipantEndpoint&, const ParticipantEndpoint&) = default;
+};
+
+// INVALID_ARGUMENT names the participant and the setting.
+absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint);
+
+// A channel of its own, that never re-sends a call by itself and never looks for a service config. Certificate files
+// are re-read when they change.
+std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint);
+
+// The content of the bearer token file without surrounding white space.
+absl::StatusOr<std::string> ReadBearerToken(const ParticipantEndpoint& endpoint);
+
+}  // namespace tutti::effects
+
+#endif  // TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_ENDPOINT_H_

@@ -1,0 +1,141 @@
+#include "orchestrator/effects/participant_line.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace tutti::effects {
+
+ParticipantLine::ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<grpc::Channel> channel)
+    : endpoint_(std::move(endpoint)), channel_(channel), stub_(channel) {}
+
+ParticipantLine::Admission ParticipantLine::Admit(const CallPtr& call) {
+  MutexLock lock(&mu_);
+  if (closed_) return Admission::kClosed;
+  if (waiting_.empty() && MayHandOver()) {
+    ++slots_used_;
+    call->place = under_way_.insert(under_way_.end(), call);
+    return Admission::kHandOver;
+  }
+  return Enqueue(call) ? Admission::kWaits : Admission::kQueueFull;
+}
+
+bool ParticipantLine::Adopt(const CallPtr& call) {
+  MutexLock lock(&mu_);
+  return !closed_ && Enqueue(call);
+}
+
+bool ParticipantLine::Enqueue(const CallPtr& call) {
+  if (waiting_.size() >= static_cast<size_t>(endpoint_.max_queued)) return false;
+  call->place = waiting_.insert(waiting_.end(), call);
+  waiting_by_key_[KeyOf(call->command.saga_id, call->command.attempt)] = call;
+  return true;
+}
+
+CallPtr ParticipantLine::TakeWaiting(const std::string& saga_id, const saga::AttemptId& attempt) {
+  MutexLock lock(&mu_);
+  const auto found = waiting_by_key_.find(KeyOf(saga_id, attempt));
+  if (found == waiting_by_key_.end()) return nullptr;
+  CallPtr call = std::move(found->second);
+  waiting_by_key_.erase(found);
+  waiting_.erase(call->place);
+  return call;
+}
+
+bool ParticipantLine::TakeWaiting(const CallPtr& call) {
+  MutexLock lock(&mu_);
+  const auto found = waiting_by_key_.find(KeyOf(call->command.saga_id, call->command.attempt));
+  if (found == waiting_by_key_.end() || found->second != call) return false;
+  waiting_by_key_.erase(found);
+  waiting_.erase(call->place);
+  return true;
+}
+
+std::vector<CallPtr> ParticipantLine::TakeReady() {
+  std::vector<CallPtr> ready;
+  MutexLock lock(&mu_);
+  while (!waiting_.empty() && MayHandOver()) {
+    CallPtr call = waiting_.front();
+    waiting_by_key_.erase(KeyOf(call->command.saga_id, call->command.attempt));
+    under_way_.splice(under_way_.end(), waiting_, waiting_.begin());
+    ++slots_used_;
+    ready.push_back(std::move(call));
+  }
+  return ready;
+}
+
+void ParticipantLine::ReleaseSlot(Call* call) {
+  if (!call->holds_slot.exchange(false)) return;
+  MutexLock lock(&mu_);
+  --slots_used_;
+}
+
+void ParticipantLine::Ended(const CallPtr& call) {
+  const bool held_slot = call->holds_slot.exchange(false);
+  MutexLock lock(&mu_);
+  if (held_slot) --slots_used_;
+  under_way_.erase(call->place);
+  if (under_way_.empty()) idle_.SignalAll();
+}
+
+std::list<CallPtr> ParticipantLine::Close() {
+  MutexLock lock(&mu_);
+  closed_ = true;
+  waiting_by_key_.clear();
+  return std::exchange(waiting_, {});
+}
+
+std::vector<CallPtr> ParticipantLine::UnderWay() const {
+  MutexLock lock(&mu_);
+  return {under_way_.begin(), under_way_.end()};
+}
+
+void ParticipantLine::WaitUntilNothingIsUnderWay() {
+  MutexLock lock(&mu_);
+  while (!under_way_.empty()) idle_.Wait(&mu_);
+}
+
+std::string ParticipantLine::StateName() const {
+  switch (channel_->GetState(/*try_to_connect=*/false)) {
+    case GRPC_CHANNEL_IDLE:
+      return "IDLE";
+    case GRPC_CHANNEL_CONNECTING:
+      return "CONNECTING";
+    case GRPC_CHANNEL_READY:
+      return "READY";
+    case GRPC_CHANNEL_TRANSIENT_FAILURE:
+      return "TRANSIENT_FAILURE";
+    case GRPC_CHANNEL_SHUTDOWN:
+      return "SHUTDOWN";
+  }
+  return "UNKNOWN";
+}
+
+size_t ParticipantLine::waiting() const {
+  MutexLock lock(&mu_);
+  return waiting_.size();
+}
+
+size_t ParticipantLine::under_way() const {
+  MutexLock lock(&mu_);
+  return under_way_.size();
+}
+
+void ParticipantLine::SetBearerToken(std::string token) {
+  MutexLock lock(&mu_);
+  bearer_token_ = std::move(token);
+}
+
+std::string ParticipantLine::bearer_token() const {
+  MutexLock lock(&mu_);
+  return bearer_token_;
+}
+
+std::string ParticipantLine::KeyOf(const std::string& saga_id, const saga::AttemptId& attempt) {
+  return absl::StrCat(saga_id, "|", attempt.step, "|", attempt.operation, "|", attempt.number);
+}
+
+bool ParticipantLine::MayHandOver() const {
+  return !closed_ && slots_used_ < endpoint_.max_in_flight &&
+         channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
+}
+
+}  // namespace tutti::effects
