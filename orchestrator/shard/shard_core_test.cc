@@ -1,0 +1,250 @@
+#include "orchestrator/shard/shard_core.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "common/errors.h"
+#include "common/limits.h"
+#include "orchestrator/shard/shard_world.h"
+
+namespace tutti::shard {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr saga::StatusCode kFailedPrecondition = 9;
+
+class ShardCoreTest : public testing::Test {
+ protected:
+  ShardCoreTest() { Boot(); }
+
+  void Boot() {
+    core_ = std::make_unique<ShardCore>(
+        world_.context(), 1, [this](Message message) { mailbox_.push_back(std::move(message)); },
+        [this](const absl::Status& detail) { fatal_.push_back(detail); });
+  }
+
+  // Works off the mailbox, commits included, until nothing is left to do.
+  void Run() {
+    while (!mailbox_.empty()) {
+      std::vector<Message> batch(std::make_move_iterator(mailbox_.begin()), std::make_move_iterator(mailbox_.end()));
+      mailbox_.clear();
+      core_->Process(std::move(batch));
+    }
+  }
+
+  void Start(StartRequest request) {
+    mailbox_.push_back(StartMessage{.request = std::move(request), .done = [this](absl::StatusOr<StartResult> result) {
+                                      starts_.push_back(std::move(result));
+                                    }});
+  }
+
+  void Cancel(const std::string& saga_id) {
+    mailbox_.push_back(CancelMessage{.saga_id = saga_id, .done = [this](absl::StatusOr<storage::v1::SagaRecord> result) {
+                                       cancels_.push_back(std::move(result));
+                                     }});
+  }
+
+  void Reply(const std::string& step, v1::Operation operation, int attempt, saga::StatusCode code = 0) {
+    mailbox_.push_back(ShardWorld::ReplyTo("s1", step, operation, attempt, code));
+  }
+
+  ShardWorld world_{/*inline_done=*/true};
+  std::deque<Message> mailbox_;
+  std::vector<absl::StatusOr<StartResult>> starts_;
+  std::vector<absl::StatusOr<storage::v1::SagaRecord>> cancels_;
+  std::vector<absl::Status> fatal_;
+  std::unique_ptr<ShardCore> core_;
+};
+
+TEST_F(ShardCoreTest, NothingLeavesBeforeItIsDurable) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_THAT(world_.TakeLog(), IsEmpty());
+  EXPECT_THAT(starts_, IsEmpty());
+  world_.store().Release();
+  Run();
+  EXPECT_THAT(world_.TakeLog(), ElementsAre("send s1 charge/action#1", "publish s1 RUNNING"));
+  ASSERT_EQ(starts_.size(), 1u);
+  ASSERT_TRUE(starts_[0].ok());
+  EXPECT_FALSE(starts_[0]->already_started);
+}
+
+TEST_F(ShardCoreTest, OneBatchIsOneWriteSet) {
+  world_.store().Hold();
+  for (int saga = 0; saga < 10; ++saga) Start(ShardWorld::StartOf("s" + std::to_string(saga)));
+  Run();
+  EXPECT_EQ(core_->commits_in_flight(), 1u);
+  EXPECT_EQ(world_.store().waiting(), 1u);
+  world_.store().Release();
+  Run();
+  EXPECT_EQ(starts_.size(), 10u);
+}
+
+TEST_F(ShardCoreTest, SameStartIsOneSagaAndOtherContentIsRefused) {
+  Start(ShardWorld::StartOf("s1"));
+  Start(ShardWorld::StartOf("s1"));
+  Start(ShardWorld::StartOf("s1", "other"));
+  Run();
+  ASSERT_EQ(starts_.size(), 3u);
+  std::vector<bool> already;
+  for (const auto& start : starts_) {
+    if (start.ok()) already.push_back(start->already_started);
+  }
+  EXPECT_THAT(already, ElementsAre(false, true));
+  EXPECT_TRUE(absl::IsAlreadyExists(starts_[0].status()));  // needs no commit, so it is answered first
+  EXPECT_EQ(ReasonOf(starts_[0].status()), "SAGA_EXISTS");
+  EXPECT_THAT(world_.TakeLog(), ElementsAre("send s1 charge/action#1", "publish s1 RUNNING"));
+}
+
+TEST_F(ShardCoreTest, RepeatedStartWaitsForTheFirstOnesCommit) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_THAT(starts_, IsEmpty());
+  world_.store().Release();
+  Run();
+  EXPECT_EQ(starts_.size(), 2u);
+}
+
+TEST_F(ShardCoreTest, LookUpComesBeforeValidation) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  StartRequest repeated = ShardWorld::StartOf("s1");
+  repeated.validation = absl::InvalidArgumentError("the newest revision wants another input");
+  Start(std::move(repeated));
+  Run();
+  ASSERT_TRUE(starts_.at(1).ok());
+  EXPECT_TRUE(starts_[1]->already_started);
+  StartRequest fresh = ShardWorld::StartOf("s2");
+  fresh.validation = absl::InvalidArgumentError("bad");
+  Start(std::move(fresh));
+  Run();
+  EXPECT_TRUE(absl::IsInvalidArgument(starts_.at(2).status()));
+  EXPECT_TRUE(absl::IsNotFound(world_.store().GetSaga("s2").status()));
+}
+
+TEST_F(ShardCoreTest, FailedCommitReleasesNothingAndEndsTheShard) {
+  world_.store().FailNextWrite(absl::InternalError("disk"), /*applied=*/true);
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Start(ShardWorld::StartOf("s2"));
+  Cancel("s1");
+  Run();
+  EXPECT_THAT(world_.TakeLog(), IsEmpty());
+  ASSERT_EQ(fatal_.size(), 1u);
+  ASSERT_EQ(starts_.size(), 2u);
+  for (const auto& start : starts_) EXPECT_TRUE(absl::IsUnavailable(start.status()));
+  EXPECT_TRUE(absl::IsUnavailable(cancels_.at(0).status()));
+  EXPECT_EQ(core_->resident(), 0u);
+}
+
+TEST_F(ShardCoreTest, DropGoesAheadOfTheAbortsCommit) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  world_.TakeLog();
+  world_.store().Hold();
+  Cancel("s1");
+  Run();
+  EXPECT_THAT(world_.TakeLog(), ElementsAre("drop s1 charge/action#1"));
+  EXPECT_THAT(cancels_, IsEmpty());
+  world_.store().Release();
+  Run();
+  EXPECT_EQ(cancels_.at(0)->state(), v1::SAGA_STATE_COMPENSATING);
+}
+
+TEST_F(ShardCoreTest, EndedSagaLeavesMemoryAndIsStillGuarded) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Reply("charge", v1::OPERATION_ACTION, 1);
+  Run();
+  Reply("confirm", v1::OPERATION_ACTION, 1);
+  Run();
+  EXPECT_EQ(core_->resident(), 0u);
+  EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_SUCCEEDED);
+  Reply("confirm", v1::OPERATION_ACTION, 1);
+  Run();
+  EXPECT_EQ(core_->resident(), 0u);
+  const auto history = world_.store().GetHistory("s1", 1, 100);
+  EXPECT_EQ(history->back().type(), v1::EVENT_TYPE_LATE_RESULT);
+  for (size_t i = 0; i < history->size(); ++i) EXPECT_EQ((*history)[i].sequence(), static_cast<int64_t>(i) + 1);
+}
+
+TEST_F(ShardCoreTest, RefusedCancelSaysWhyAndChangesNothing) {
+  Cancel("nobody");
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_EQ(ReasonOf(cancels_.at(0).status()), "SAGA_NOT_FOUND");
+  Reply("charge", v1::OPERATION_ACTION, 1);
+  Run();
+  Reply("confirm", v1::OPERATION_ACTION, 1);
+  Run();
+  Cancel("s1");
+  Run();
+  EXPECT_TRUE(absl::IsFailedPrecondition(cancels_.at(1).status()));
+  EXPECT_EQ(ReasonOf(cancels_[1].status()), "SAGA_NOT_CANCELLABLE");
+}
+
+TEST_F(ShardCoreTest, RecoveryTakesUpWhatWasOutstanding) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Reply("charge", v1::OPERATION_ACTION, 1);
+  Run();
+  Reply("confirm", v1::OPERATION_ACTION, 1, kFailedPrecondition);
+  Run();  // the compensation of charge is on its way when the process dies
+  world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  world_.TakeLog();
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+  Run();
+  const std::vector<std::string> log = world_.TakeLog();
+  EXPECT_THAT(log, Contains(testing::StartsWith("set grace charge/compensation#1")));
+  EXPECT_THAT(log, Contains(testing::StartsWith("set backoff charge/compensation#1")));
+  EXPECT_THAT(log, Not(Contains(testing::StartsWith("send"))));
+  mailbox_.push_back(saga::Event{
+      .saga_id = "s1",
+      .body = saga::TimerFired{{.kind = saga::TimerKind::kBackoffOver,
+                                .attempt = {.step = "charge", .operation = v1::OPERATION_COMPENSATION, .number = 1}}}});
+  Run();
+  EXPECT_THAT(world_.TakeLog(), ElementsAre("send s1 charge/compensation#2", "publish s1 COMPENSATING"));
+  Reply("charge", v1::OPERATION_COMPENSATION, 2);
+  Run();
+  EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
+}
+
+TEST_F(ShardCoreTest, RecoveryReadsOnlyItsSlots) {
+  for (int saga = 0; saga < 50; ++saga) Start(ShardWorld::StartOf("s" + std::to_string(saga)));
+  Run();
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots / 2).ok());
+  const size_t lower = core_->resident();
+  Boot();
+  mailbox_.clear();
+  ASSERT_TRUE(core_->Recover(limits::kSlots / 2, limits::kSlots).ok());
+  EXPECT_EQ(lower + core_->resident(), 50u);
+  EXPECT_GT(lower, 0u);
+}
+
+TEST_F(ShardCoreTest, RecoveryRefusesASagaWhoseRevisionIsMissing) {
+  storage::v1::SagaRecord record;
+  record.set_saga_id("orphan");
+  record.set_uid("u");
+  record.set_definition("gone");
+  record.set_revision(3);
+  record.set_state(v1::SAGA_STATE_RUNNING);
+  world_.store().Commit({.sagas = {{.record = record}}}, [](store::CommitResult, const absl::Status&) {});
+  const absl::Status status = core_->Recover(0, limits::kSlots);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("gone"));
+}
+
+}  // namespace
+}  // namespace tutti::shard

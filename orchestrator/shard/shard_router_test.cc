@@ -1,0 +1,178 @@
+#include "orchestrator/shard/shard_router.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "common/errors.h"
+#include "common/limits.h"
+#include "orchestrator/shard/shard_world.h"
+
+namespace tutti::shard {
+namespace {
+
+constexpr int64_t kBoundMs = 20'000;
+
+// Counts up to a number and lets a test wait for it.
+class Countdown {
+ public:
+  explicit Countdown(int count) : left_(count) {}
+  void Tick() {
+    MutexLock lock(&mu_);
+    --left_;
+    changed_.SignalAll();
+  }
+  bool Await() {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBoundMs);
+    MutexLock lock(&mu_);
+    while (left_ > 0 && changed_.WaitUntil(&mu_, deadline)) {
+    }
+    return left_ <= 0;
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  int left_ ABSL_GUARDED_BY(mu_);
+};
+
+// Answers every command with success from a thread of its own.
+class EchoParticipant {
+ public:
+  explicit EchoParticipant(ShardWorld* world) {
+    world->on_send = [this](const saga::SendCommand& command) {
+      MutexLock lock(&mu_);
+      commands_.push_back(command);
+      wake_.Signal();
+    };
+  }
+  ~EchoParticipant() {
+    {
+      MutexLock lock(&mu_);
+      stop_ = true;
+      wake_.Signal();
+    }
+    if (thread_.joinable()) thread_.join();
+  }
+  void Serve(ShardRouter* router) {
+    thread_ = std::thread([this, router] {
+      for (;;) {
+        std::deque<saga::SendCommand> commands;
+        {
+          MutexLock lock(&mu_);
+          while (commands_.empty() && !stop_) wake_.Wait(&mu_);
+          if (stop_) return;
+          commands.swap(commands_);
+        }
+        for (const saga::SendCommand& command : commands) {
+          router->PostEvent(ShardWorld::ReplyTo(command.saga_id, command.attempt.step, command.attempt.operation,
+                                                command.attempt.number, 0));
+        }
+      }
+    });
+  }
+
+ private:
+  Mutex mu_;
+  CondVar wake_;
+  std::deque<saga::SendCommand> commands_ ABSL_GUARDED_BY(mu_);
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+void IgnoreFatal(const absl::Status&) {}
+
+TEST(ShardRouterTest, CarriesManySagasThroughOverSeveralShards) {
+  constexpr int kSagas = 500;
+  ShardWorld world(/*inline_done=*/false);
+  ShardRouter router(world.context(), 3, IgnoreFatal);
+  EchoParticipant participant(&world);
+  ASSERT_TRUE(router.Start().ok());
+  participant.Serve(&router);
+  Countdown started(kSagas);
+  for (int saga = 0; saga < kSagas; ++saga) {
+    router.Start(ShardWorld::StartOf("s" + std::to_string(saga)), [&](absl::StatusOr<StartResult> result) {
+      EXPECT_TRUE(result.ok()) << result.status();
+      started.Tick();
+    });
+  }
+  ASSERT_TRUE(started.Await());
+  router.Drain(kBoundMs);
+  for (int saga = 0; saga < kSagas; ++saga) {
+    EXPECT_EQ(world.store().GetSaga("s" + std::to_string(saga))->state(), v1::SAGA_STATE_SUCCEEDED) << saga;
+  }
+}
+
+TEST(ShardRouterTest, DrainHearsOutWhatIsAwaitedAndTakesNoMore) {
+  ShardWorld world(/*inline_done=*/false);
+  ShardRouter router(world.context(), 1, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  Countdown started(1);
+  router.Start(ShardWorld::StartOf("s1"), [&](absl::StatusOr<StartResult>) { started.Tick(); });
+  ASSERT_TRUE(started.Await());
+  router.Drain(/*timeout_ms=*/1);  // nobody answers, so this gives up
+  Countdown refused(1);
+  router.Start(ShardWorld::StartOf("s2"), [&](absl::StatusOr<StartResult> result) {
+    EXPECT_EQ(ReasonOf(result.status()), "SHUTTING_DOWN");
+    refused.Tick();
+  });
+  EXPECT_TRUE(refused.Await());
+  EXPECT_EQ(world.store().GetSaga("s1")->state(), v1::SAGA_STATE_RUNNING);
+}
+
+TEST(ShardRouterTest, FullMailboxRefusesRequestsButHearsReplies) {
+  ShardWorld world(/*inline_done=*/false);
+  Countdown blocked(1);
+  Countdown go(1);
+  world.on_send = [&](const saga::SendCommand&) {
+    blocked.Tick();
+    go.Await();  // the shard's thread stands still here
+  };
+  ShardRouter router(world.context(), 1, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  router.Start(ShardWorld::StartOf("first"), [](absl::StatusOr<StartResult>) {});
+  ASSERT_TRUE(blocked.Await());
+  std::atomic<int> refused{0};
+  Countdown answered(limits::kMailboxRequestsMax + 5);
+  for (size_t request = 0; request < limits::kMailboxRequestsMax + 5; ++request) {
+    router.Cancel("nobody", "", "", [&](absl::StatusOr<storage::v1::SagaRecord> result) {
+      if (absl::IsResourceExhausted(result.status())) {
+        EXPECT_EQ(ReasonOf(result.status()), "MAILBOX_FULL");
+        ++refused;
+      }
+      answered.Tick();
+    });
+  }
+  EXPECT_EQ(refused, 5);
+  router.PostEvent(ShardWorld::ReplyTo("first", "charge", v1::OPERATION_ACTION, 1, 0));
+  EXPECT_EQ(router.mailbox_depth(), limits::kMailboxRequestsMax + 1);
+  go.Tick();
+  EXPECT_TRUE(answered.Await());
+}
+
+TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
+  ShardWorld world(/*inline_done=*/false);
+  constexpr int kSagas = 40;
+  {
+    ShardRouter router(world.context(), 2, IgnoreFatal);
+    ASSERT_TRUE(router.Start().ok());
+    Countdown started(kSagas);
+    for (int saga = 0; saga < kSagas; ++saga) {
+      router.Start(ShardWorld::StartOf("s" + std::to_string(saga)), [&](absl::StatusOr<StartResult>) { started.Tick(); });
+    }
+    ASSERT_TRUE(started.Await());
+  }
+  ShardRouter router(world.context(), 5, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  Countdown cancelled(kSagas);
+  for (int saga = 0; saga < kSagas; ++saga) {
+    router.Cancel("s" + std::to_string(saga), "", "", [&](absl::StatusOr<storage::v1::SagaRecord> result) {
+      EXPECT_TRUE(result.ok()) << result.status();
+      cancelled.Tick();
+    });
+  }
+  EXPECT_TRUE(cancelled.Await());
+}
+
+}  // namespace
+}  // namespace tutti::shard
