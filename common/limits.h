@@ -27,6 +27,8 @@ inline constexpr size_t kShardBatchMax = 512;          // events stepped for one
 inline constexpr size_t kCommitBatchMax =
     1024;  // sagas in one synced write; beyond, latency grows and throughput does not
 inline constexpr int kPageSizeMax = 1000;
+// Index entries looked at for one page of a listing; a page that ends early has fewer sagas and a cursor to go on with.
+inline constexpr int kListScanMax = 20'000;
 
 }  // namespace tutti::limits
 

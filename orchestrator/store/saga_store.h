@@ -75,13 +75,12 @@ class SagaReader {
   virtual absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const = 0;
   // At most `limit` events with sequence >= from_sequence, in order. Empty when there are none.
   virtual absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
-                                                                    int limit) const = 0;
+                                                                   int limit) const = 0;
   // INVALID_ARGUMENT for a cursor that is not of this query.
   virtual absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const = 0;
   // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). Stops at the visitor's first error.
-  virtual absl::Status ForEachActive(
-      uint32_t first_slot, uint32_t end_slot,
-      const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;
+  virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
+                                     const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;
   virtual absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const = 0;
 };
 

@@ -1,0 +1,95 @@
+#include "orchestrator/store/layout.h"
+
+#include <algorithm>
+
+#include "common/check.h"
+#include "orchestrator/store/key_codec.h"
+
+namespace tutti::store {
+namespace {
+
+using storage::v1::SagaRecord;
+
+std::string IndexKey(std::string prefix, const SagaRecord& record) {
+  AppendPosition(record.started_ms(), record.saga_id(), &prefix);
+  return prefix;
+}
+
+void EncodeIndexes(const SagaWrite& write, Changes* changes) {
+  const SagaRecord& record = write.record;
+  const bool parked = IsParkedRecord(record);
+  const auto put = [&](std::string prefix) { changes->Put(Column::kIndex, IndexKey(std::move(prefix), record), ""); };
+  const auto remove = [&](std::string prefix) { changes->Delete(Column::kIndex, IndexKey(std::move(prefix), record)); };
+  if (!write.previous.has_value()) {
+    put(TimeIndexPrefix());
+    put(StateIndexPrefix(record.state()));
+    put(DefinitionIndexPrefix(record.definition()));
+    for (const auto& [key, value] : record.labels()) put(LabelIndexPrefix(key, value));
+    if (parked) put(ParkedIndexPrefix());
+    return;
+  }
+  if (write.previous->state != record.state()) {
+    remove(StateIndexPrefix(write.previous->state));
+    put(StateIndexPrefix(record.state()));
+  }
+  if (write.previous->parked && !parked) remove(ParkedIndexPrefix());
+  if (!write.previous->parked && parked) put(ParkedIndexPrefix());
+}
+
+void EncodeSaga(const SagaWrite& write, Changes* changes) {
+  const SagaRecord& record = write.record;
+  TUTTI_CHECK(!record.saga_id().empty() && record.version() > 0, "a saga record needs an id and a version");
+  const std::string key = SagaKey(record.saga_id());
+  changes->Put(Column::kSaga, key, record);
+  for (const auto& event : write.history) {
+    changes->Put(Column::kHistory, HistoryKey(record.saga_id(), event.sequence()), event);
+  }
+  // A saga is active from its start on and, once it is not, never again: two writes in its whole life.
+  const bool active = IsActiveRecord(record);
+  if (active && !write.previous.has_value()) changes->Put(Column::kActive, key, "");
+  if (!active && write.previous.has_value()) changes->Delete(Column::kActive, key);
+  EncodeIndexes(write, changes);
+}
+
+}  // namespace
+
+void Changes::Put(Column column, absl::string_view key, absl::string_view value) {
+  bytes_.append(key.data(), key.size()).append(value.data(), value.size());
+  changes_.push_back({column, /*is_delete=*/false, key.size(), value.size()});
+}
+
+void Changes::Put(Column column, absl::string_view key, const google::protobuf::MessageLite& value) {
+  bytes_.append(key.data(), key.size());
+  const size_t start = bytes_.size();
+  TUTTI_CHECK(value.AppendToString(&bytes_), "a record beyond two gigabytes");
+  changes_.push_back({column, /*is_delete=*/false, key.size(), bytes_.size() - start});
+}
+
+void Changes::Delete(Column column, absl::string_view key) {
+  bytes_.append(key.data(), key.size());
+  changes_.push_back({column, /*is_delete=*/true, key.size(), 0});
+}
+
+Changes EncodeWriteSet(const WriteSet& write_set) {
+  Changes changes;
+  for (const SagaWrite& saga : write_set.sagas) EncodeSaga(saga, &changes);
+  for (const auto& definition : write_set.definitions) {
+    TUTTI_CHECK(!definition.name().empty() && definition.version() > 0, "a definition needs a name and a version");
+    changes.Put(Column::kDefinition, DefinitionKey(definition.name(), definition.revision()), definition);
+  }
+  return changes;
+}
+
+bool IsActiveRecord(const SagaRecord& record) {
+  if (record.state() != v1::SAGA_STATE_SUCCEEDED && record.state() != v1::SAGA_STATE_COMPENSATED) return true;
+  return std::any_of(record.steps().begin(), record.steps().end(), [](const storage::v1::StepRecord& step) {
+    return step.action().open_size() > 0 || step.compensation().open_size() > 0;
+  });
+}
+
+bool IsParkedRecord(const SagaRecord& record) {
+  return std::any_of(record.steps().begin(), record.steps().end(),
+                     [](const storage::v1::StepRecord& step) { return step.has_parking(); });
+}
+
+}  // namespace tutti::store

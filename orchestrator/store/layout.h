@@ -1,0 +1,61 @@
+// Turns write sets into key-value changes. Both stores keep exactly these, so they cannot differ in what they index.
+#ifndef TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_
+#define TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "google/protobuf/message_lite.h"
+#include "orchestrator/store/saga_store.h"
+
+namespace tutti::store {
+
+// Of the layout of keys, not of the records, which carry versions of their own.
+inline constexpr uint64_t kLayoutVersion = 1;
+inline constexpr absl::string_view kLayoutKey = "layout";  // in kMeta; the version, eight bytes
+
+enum class Column { kSaga, kHistory, kActive, kIndex, kDefinition, kMeta };
+inline constexpr std::array<const char*, 6> kColumnNames = {"saga", "history", "active", "index", "definition", "meta"};
+
+// A list of changes in one buffer, cheap to fill on a shard's thread and to hand to the committer. Not thread-safe.
+class Changes {
+ public:
+  void Put(Column column, absl::string_view key, absl::string_view value);
+  void Put(Column column, absl::string_view key, const google::protobuf::MessageLite& value);
+  void Delete(Column column, absl::string_view key);
+
+  // visit(Column, bool is_delete, absl::string_view key, absl::string_view value), in the order they were made.
+  template <typename Visitor>
+  void ForEach(Visitor visit) const {
+    const absl::string_view bytes = bytes_;
+    size_t at = 0;
+    for (const Change& change : changes_) {
+      visit(change.column, change.is_delete, bytes.substr(at, change.key_bytes),
+            bytes.substr(at + change.key_bytes, change.value_bytes));
+      at += change.key_bytes + change.value_bytes;
+    }
+  }
+
+ private:
+  struct Change {
+    Column column;
+    bool is_delete;
+    size_t key_bytes;
+    size_t value_bytes;
+  };
+  std::string bytes_;
+  std::vector<Change> changes_;
+};
+
+// Aborts on records that could not be read back: no id, no version.
+Changes EncodeWriteSet(const WriteSet& write_set);
+
+bool IsActiveRecord(const storage::v1::SagaRecord& record);
+bool IsParkedRecord(const storage::v1::SagaRecord& record);
+
+}  // namespace tutti::store
+
+#endif  // TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_

@@ -1,0 +1,35 @@
+// The store on disk. docs/storage.md describes what lies there.
+#ifndef TUTTI_ORCHESTRATOR_STORE_ROCKSDB_STORE_H_
+#define TUTTI_ORCHESTRATOR_STORE_ROCKSDB_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/store/commit_queue.h"
+#include "orchestrator/store/saga_store.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace tutti::store {
+
+struct RocksDbStoreOptions {
+  std::string path;  // created when missing; its parent must exist
+  size_t block_cache_bytes = 128u << 20;
+  CommitObserver observer;      // called on the committer's thread; must not block
+  rocksdb::Env* env = nullptr;  // not owned; nullptr: the operating system's
+};
+
+// Every commit is synced. Thread-safe. Destruction writes what was handed over.
+class RocksDbStore : public SagaStore, public SagaReader {
+ public:
+  // FAILED_PRECONDITION: another process has it open, the folder is no store of Tutti's, or a newer version wrote it.
+  // DATA_LOSS: the log or a table is damaged; nothing was changed, a torn tail aside, which no client was told about.
+  static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options);
+};
+
+}  // namespace tutti::store
+
+#endif  // TUTTI_ORCHESTRATOR_STORE_ROCKSDB_STORE_H_

@@ -1,0 +1,231 @@
+#include "orchestrator/store/rocksdb_store.h"
+
+#include <atomic>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/layout.h"
+#include "orchestrator/store/store_testing.h"
+#include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
+
+namespace tutti::store {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+absl::StatusOr<std::unique_ptr<RocksDbStore>> OpenAt(const fs::path& path, rocksdb::Env* env = nullptr) {
+  RocksDbStoreOptions options;
+  options.path = path;
+  options.env = env;
+  return RocksDbStore::Open(options);
+}
+
+constexpr int kSagas = 200;
+std::string IdOf(int i) {
+  return absl::StrCat("saga-", i);
+}
+
+class RocksDbStoreTest : public testing::Test {
+ protected:
+  // One synced write for each saga, none of them flushed out of the log.
+  void Fill() {
+    auto store = OpenAt(folder_.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    for (int i = 0; i < kSagas; ++i) {
+      ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(IdOf(i)))), CommitResult::kDurable);
+    }
+  }
+  fs::path Log() {
+    fs::path log;
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
+      if (entry.path().extension() == ".log" && entry.file_size() > 0) log = entry.path();
+    }
+    EXPECT_FALSE(log.empty());
+    return log;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(RocksDbStoreTest, ACopyTakenAtAnyMomentHoldsAllThatWasAcknowledged) {
+  TemporaryFolder copy;
+  auto store = OpenAt(folder_.path());
+  ASSERT_TRUE(store.ok());
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(IdOf(i)))), CommitResult::kDurable);
+  fs::copy(folder_.path(), copy.path());  // as a power cut would leave it
+  auto recovered = OpenAt(copy.path());
+  ASSERT_TRUE(recovered.ok()) << recovered.status();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE((*recovered)->GetSaga(IdOf(i)).ok()) << i;
+}
+
+TEST_F(RocksDbStoreTest, AFlippedByteInTheLogRefusesToOpen) {
+  Fill();
+  const fs::path log = Log();
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+  const auto at = static_cast<std::streamoff>(fs::file_size(log) / 2);
+  file.seekg(at);
+  const char byte = static_cast<char>(file.get() ^ 0x20);
+  file.seekp(at);
+  file.put(byte);
+  file.close();
+  const auto store = OpenAt(folder_.path());
+  EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+}
+
+TEST_F(RocksDbStoreTest, ATornTailOpensWithoutTheTornCommit) {
+  Fill();
+  fs::resize_file(Log(), fs::file_size(Log()) - 3);
+  auto store = OpenAt(folder_.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < kSagas - 1; ++i) EXPECT_TRUE((*store)->GetSaga(IdOf(i)).ok()) << i;
+  EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga(IdOf(kSagas - 1)).status()));
+  EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("next"))), CommitResult::kDurable);
+}
+
+TEST_F(RocksDbStoreTest, OnlyOneMayHaveItOpen) {
+  auto first = OpenAt(folder_.path());
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto second = OpenAt(folder_.path());
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status())) << second.status();
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("another process"));
+}
+
+TEST_F(RocksDbStoreTest, AForeignFolderIsRefusedAndLeftAlone) {
+  fs::create_directory(folder_.path());
+  std::ofstream(folder_.path() / "thesis.txt") << "precious";
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenAt(folder_.path()).status()));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path()), fs::directory_iterator()), 1);
+}
+
+TEST_F(RocksDbStoreTest, AForeignDatabaseIsRefused) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, folder_.path(), &db).ok());
+  delete db;
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenAt(folder_.path()).status()));
+}
+
+TEST_F(RocksDbStoreTest, AFolderWhoseCreationWasCutShortIsUsed) {
+  fs::create_directory(folder_.path());
+  fs::create_directory(folder_.path() / "lost+found");
+  ASSERT_TRUE(OpenAt(folder_.path()).ok());
+  TemporaryFolder marked;
+  fs::create_directory(marked.path());
+  fs::copy(folder_.path() / "TUTTI_STORE", marked.path() / "TUTTI_STORE");
+  EXPECT_TRUE(OpenAt(marked.path()).ok());
+}
+
+void EditAsRocksDb(const fs::path& path, const std::function<void(rocksdb::DB*, rocksdb::ColumnFamilyHandle*)>& edit) {
+  std::vector<std::string> names;
+  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names).ok());
+  std::vector<rocksdb::ColumnFamilyDescriptor> columns;
+  for (const auto& name : names) columns.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(rocksdb::DBOptions(), path, columns, &handles, &db).ok());
+  for (auto* handle : handles) {
+    if (handle->GetName() == "meta") edit(db, handle);
+  }
+  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  delete db;
+}
+
+TEST_F(RocksDbStoreTest, ANewerLayoutIsRefused) {
+  Fill();
+  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    std::string version;
+    AppendBigEndian64(kLayoutVersion + 1, &version);
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, std::string(kLayoutKey), version).ok());
+  });
+  const auto status = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("layout version 2"));
+}
+
+TEST_F(RocksDbStoreTest, AColumnOfANewerVersionIsRefused) {
+  Fill();
+  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle*) {
+    rocksdb::ColumnFamilyHandle* added = nullptr;
+    ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), "outbox", &added).ok());
+    db->DestroyColumnFamilyHandle(added);
+  });
+  EXPECT_TRUE(absl::IsFailedPrecondition(OpenAt(folder_.path()).status()));
+}
+
+TEST_F(RocksDbStoreTest, RecordsWithoutALayoutVersionAreRefused) {
+  Fill();
+  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(kLayoutKey)).ok());
+  });
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
+}
+
+// A disk whose syncs fail on demand.
+class FailingFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  FailingFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "FailingFileSystem"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                    rocksdb::IODebugContext* debug) override {
+    const auto status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
+    if (status.ok()) *result = std::make_unique<File>(std::move(*result), &failing);
+    return status;
+  }
+  std::atomic<bool> failing{false};
+
+ private:
+  class File final : public rocksdb::FSWritableFileOwnerWrapper {
+   public:
+    File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>* failing)
+        : FSWritableFileOwnerWrapper(std::move(file)), failing_(failing) {}
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+      if (failing_->load()) return rocksdb::IOStatus::IOError("injected");
+      return FSWritableFileOwnerWrapper::Sync(options, debug);
+    }
+
+   private:
+    const std::atomic<bool>* const failing_;
+  };
+};
+
+TEST_F(RocksDbStoreTest, AfterAFailedSyncNothingIsDurableAnyMore) {
+  const auto file_system = std::make_shared<FailingFileSystem>();
+  const auto env = rocksdb::NewCompositeEnv(file_system);
+  {
+    auto store = OpenAt(folder_.path(), env.get());
+    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga("before"))), CommitResult::kDurable);
+    file_system->failing = true;
+    EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("failed"))), CommitResult::kUnknown);
+    file_system->failing = false;  // the disk is well again; what is in memory cannot be trusted all the same
+    EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("after"))), CommitResult::kUnknown);
+  }
+  auto store = OpenAt(folder_.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE((*store)->GetSaga("before").ok());
+  EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga("after").status()));
+}
+
+TEST_F(RocksDbStoreTest, TheObserverSeesEveryWrite) {
+  std::atomic<size_t> sagas{0};
+  RocksDbStoreOptions options;
+  options.path = folder_.path();
+  options.observer = [&](const CommitReport& report) {
+    EXPECT_GT(report.seconds, 0);
+    sagas += report.sagas;
+  };
+  auto store = RocksDbStore::Open(options);
+  ASSERT_TRUE(store.ok());
+  for (int i = 0; i < 10; ++i) CommitNow(store->get(), SetOf(NewSaga(IdOf(i))));
+  EXPECT_EQ(sagas, 10u);
+}
+
+}  // namespace
+}  // namespace tutti::store
