@@ -235,6 +235,7 @@ TEST_F(ShardCoreTest, RecoveryReadsOnlyItsSlots) {
 
 TEST_F(ShardCoreTest, RecoveryRefusesASagaWhoseRevisionIsMissing) {
   storage::v1::SagaRecord record;
+  record.set_version(saga::kRecordVersion);
   record.set_saga_id("orphan");
   record.set_uid("u");
   record.set_definition("gone");
