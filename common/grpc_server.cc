@@ -200,6 +200,7 @@ sigset_t TerminationSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 }  // namespace
@@ -210,10 +211,13 @@ void BlockTerminationSignals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void WaitForTermination() {
+void WaitForTermination(const std::function<void()>& on_hangup) {
   const sigset_t signals = TerminationSignals();
-  int signal = 0;
-  while (sigwait(&signals, &signal) != 0) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal != SIGHUP || !on_hangup) return;
+    on_hangup();
   }
 }
 

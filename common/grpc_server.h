@@ -3,6 +3,7 @@
 #define TUTTI_COMMON_GRPC_SERVER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,9 +44,10 @@ class GrpcServer {
   virtual void Drain() = 0;
 };
 
-// Blocks until SIGTERM or SIGINT. Call BlockTerminationSignals first in main, before any thread starts.
+// Blocks until SIGTERM or SIGINT. SIGHUP runs `on_hangup`, on this thread; without one it ends the wait as well. Call
+// BlockTerminationSignals first in main, before any thread starts.
 void BlockTerminationSignals();
-void WaitForTermination();
+void WaitForTermination(const std::function<void()>& on_hangup = {});
 
 }  // namespace tutti
 

@@ -1,0 +1,64 @@
+#include "orchestrator/server/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "common/limits.h"
+#include "orchestrator/definition/scalar.h"
+
+namespace tutti::server {
+namespace {
+
+// "10s" and the like.
+void AddDuration(CLI::App* app, const std::string& name, int64_t* out_ms, const std::string& help) {
+  app->add_option_function<std::string>(
+         name,
+         [name, out_ms](const std::string& text) {
+           const absl::StatusOr<int64_t> parsed = definition::ParseDurationMs(text);
+           if (!parsed.ok()) throw CLI::ValidationError(name, std::string(parsed.status().message()));
+           *out_ms = *parsed;
+         },
+         help)
+      ->type_name("DURATION");
+}
+
+}  // namespace
+
+std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
+  Options options;
+  options.grpc.address = "127.0.0.1:7500";
+  std::string log_level = "info";
+  CLI::App app("tutti-orchestrator: drives sagas over gRPC services and persists every decision");
+  app.add_option("--data-dir", options.data_dir, "Folder of the store; created when missing, one process at a time")
+      ->required();
+  app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP")->required();
+  app.add_option("--listen", options.grpc.address, "API address; port 0 picks a free one")->capture_default_str();
+  app.add_option("--health-listen", options.grpc.health_address, "Plaintext address for gRPC health probes");
+  app.add_option("--metrics-listen", options.metrics_address, "Address of http /metrics");
+  app.add_option("--port-file", options.port_file, "Write the bound ports here, as JSON, once serving");
+  app.add_option("--shards", options.shards, "Event loops; may change at any restart")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--tls-certificate", options.grpc.certificate_file, "PEM; re-read when it changes");
+  app.add_option("--tls-private-key", options.grpc.private_key_file, "PEM");
+  app.add_option("--tls-client-ca", options.grpc.client_ca_file, "PEM; clients must show a certificate of this CA");
+  AddDuration(&app, "--late-reply-grace", &options.saga.late_reply_grace_ms,
+              "How long after its timeout an attempt may still land (default 10s)");
+  AddDuration(&app, "--command-horizon", &options.saga.command_horizon_ms,
+              "Nothing older is sent; participants remember keys for longer (default 7d)");
+  AddDuration(&app, "--drain-delay", &options.grpc.drain_delay_ms, "Between NOT_SERVING and refusing calls (default 0)");
+  AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms, "For API calls in flight (default 10s)");
+  AddDuration(&app, "--reply-drain", &options.reply_drain_ms, "For participants still working (default 5s)");
+  app.add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+    if (!ParseLogLevel(log_level, &options.log_level)) {
+      throw CLI::ValidationError("--log-level", "must be debug, info, warning or error");
+    }
+  } catch (const CLI::ParseError& error) {
+    *exit_code = app.exit(error);
+    return std::nullopt;
+  }
+  return options;
+}
+
+}  // namespace tutti::server

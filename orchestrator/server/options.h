@@ -1,0 +1,31 @@
+// The orchestrator's command line.
+#ifndef TUTTI_ORCHESTRATOR_SERVER_OPTIONS_H_
+#define TUTTI_ORCHESTRATOR_SERVER_OPTIONS_H_
+
+#include <optional>
+#include <string>
+
+#include "common/grpc_server.h"
+#include "common/logging.h"
+#include "orchestrator/saga/state_machine.h"
+
+namespace tutti::server {
+
+struct Options {
+  GrpcServerOptions grpc;
+  std::string metrics_address;  // empty: none
+  std::string data_dir;
+  std::string participants_file;
+  std::string port_file;  // empty: none
+  int shards = 2;
+  saga::Settings saga;
+  int64_t reply_drain_ms = 5'000;  // how long a shutdown waits for participants that are working
+  LogLevel log_level = LogLevel::kInfo;
+};
+
+// Unset when the process should end now, with *exit_code: --help, or a mistake that has been printed.
+std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code);
+
+}  // namespace tutti::server
+
+#endif  // TUTTI_ORCHESTRATOR_SERVER_OPTIONS_H_

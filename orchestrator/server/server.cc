@@ -1,0 +1,131 @@
+#include "orchestrator/server/server.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/logging.h"
+#include "common/port_file.h"
+
+namespace tutti::server {
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
+  std::unique_ptr<Server> server(new Server(options));
+  for (const auto step : {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::Serve,
+                          &Server::WritePortFile}) {
+    if (absl::Status status = (server.get()->*step)(); !status.ok()) return status;
+  }
+  return server;
+}
+
+absl::Status Server::OpenStore() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.data_dir, error);
+  if (error) {
+    return absl::FailedPreconditionError(absl::StrCat("--data-dir ", options_.data_dir, ": ", error.message()));
+  }
+  store::RocksDbStoreOptions store_options;
+  store_options.path = (std::filesystem::path(options_.data_dir) / "store").string();
+  store_options.observer = [this](const store::CommitReport& report) {
+    metrics_.OnCommit(report.seconds, report.sagas);
+  };
+  auto store = store::RocksDbStore::Open(store_options);
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  catalog_ = std::make_unique<catalog::Catalog>(store_.get(), store_.get(), &participants_, &clock_);
+  return catalog_->Load();
+}
+
+absl::Status Server::LoadParticipants() {
+  absl::StatusOr<std::vector<Participant>> participants = ReadParticipants(options_.participants_file);
+  if (!participants.ok()) return participants.status();
+  // The router does not exist yet, but neither does anything that could reply.
+  const effects::EventSink sink = [this](saga::Event event) { router_->PostEvent(std::move(event)); };
+  timers_ = std::make_unique<effects::TimerQueue>(
+      &clock_, sink, effects::TimerQueue::Options{.on_lag = [this](int64_t lag_ms) {
+        metrics_.OnTimerLag(static_cast<double>(lag_ms) / 1000.0);
+      }});
+  invoker_ = std::make_unique<effects::ParticipantInvoker>(&clock_, sink);
+  std::vector<effects::ParticipantEndpoint> endpoints;
+  for (const Participant& participant : *participants) endpoints.push_back(participant.endpoint);
+  if (absl::Status status = invoker_->SetParticipants(endpoints); !status.ok()) return status;
+  participants_.Replace(*participants);
+  return absl::OkStatus();
+}
+
+void Server::ReloadParticipants() {
+  absl::StatusOr<std::vector<Participant>> participants = ReadParticipants(options_.participants_file);
+  absl::Status status = participants.status();
+  if (status.ok()) {
+    std::vector<effects::ParticipantEndpoint> endpoints;
+    for (const Participant& participant : *participants) endpoints.push_back(participant.endpoint);
+    status = invoker_->SetParticipants(endpoints);
+  }
+  if (!status.ok()) {
+    return Log(LogLevel::kError, "participants were not reloaded; the former ones hold", {{"reason", status.message()}});
+  }
+  participants_.Replace(*participants);
+  Log(LogLevel::kInfo, "participants reloaded", {{"count", absl::StrCat(participants->size())}});
+}
+
+absl::Status Server::StartShards() {
+  const shard::ShardContext context{.machine = &machine_,
+                                    .recipes = catalog_.get(),
+                                    .store = store_.get(),
+                                    .reader = store_.get(),
+                                    .sender = invoker_.get(),
+                                    .timers = timers_.get(),
+                                    .publisher = &hub_,
+                                    .observer = &metrics_,
+                                    .clock = &clock_};
+  router_ = std::make_unique<shard::ShardRouter>(context, options_.shards, [](const absl::Status& detail) {
+    // After a failed sync nobody can say what is on disk. Opening the store again can.
+    Log(LogLevel::kError, "a commit did not end durable; restarting is the only way to know what is there",
+        {{"reason", detail.message()}});
+    std::_Exit(75);
+  });
+  const int64_t began_ms = clock_.MonotonicMs();
+  if (absl::Status status = router_->Start(); !status.ok()) return status;
+  Log(LogLevel::kInfo, "recovered", {{"duration_ms", absl::StrCat(clock_.MonotonicMs() - began_ms)}});
+  return absl::OkStatus();
+}
+
+absl::Status Server::Serve() {
+  definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get());
+  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
+      .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_});
+  definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
+  if (!options_.metrics_address.empty()) {
+    auto listener = MetricsListener::Start(options_.metrics_address, registry_);
+    if (!listener.ok()) return listener.status();
+    metrics_listener_ = *std::move(listener);
+  }
+  auto grpc_server = GrpcServer::Start(options_.grpc, {saga_service_.get(), definition_service_.get()});
+  if (!grpc_server.ok()) return grpc_server.status();
+  grpc_server_ = *std::move(grpc_server);
+  grpc_server_->SetServing(true);
+  Log(LogLevel::kInfo, "serving", {{"port", absl::StrCat(grpc_server_->port())}});
+  return absl::OkStatus();
+}
+
+absl::Status Server::WritePortFile() {
+  if (options_.port_file.empty()) return absl::OkStatus();
+  return tutti::WritePortFile(options_.port_file,
+                              {.grpc = grpc_server_->port(),
+                               .health = grpc_server_->health_port(),
+                               .metrics = metrics_listener_ == nullptr ? 0 : metrics_listener_->port()});
+}
+
+void Server::Shutdown() {
+  Log(LogLevel::kInfo, "draining");
+  grpc_server_->Drain();
+  router_->Drain(options_.reply_drain_ms);
+  invoker_->Shutdown();
+  timers_->Stop();
+  // The store writes what it was handed over when it goes.
+  store_.reset();
+  Log(LogLevel::kInfo, "stopped");
+}
+
+}  // namespace tutti::server

@@ -1,0 +1,69 @@
+// The orchestrator, put together: the only place that knows which concrete room stands behind which interface.
+#ifndef TUTTI_ORCHESTRATOR_SERVER_SERVER_H_
+#define TUTTI_ORCHESTRATOR_SERVER_SERVER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "orchestrator/api/definition_service.h"
+#include "orchestrator/api/definitions.h"
+#include "orchestrator/api/saga_service.h"
+#include "orchestrator/catalog/catalog.h"
+#include "orchestrator/effects/participant_invoker.h"
+#include "orchestrator/effects/timer_queue.h"
+#include "orchestrator/effects/watch_hub.h"
+#include "orchestrator/metrics/saga_metrics.h"
+#include "orchestrator/server/options.h"
+#include "orchestrator/server/participants.h"
+#include "orchestrator/shard/shard_router.h"
+#include "orchestrator/store/rocksdb_store.h"
+
+namespace tutti::server {
+
+// Not thread-safe: main's thread drives it.
+class Server {
+ public:
+  // Opens the store, reads definitions, recovers every saga, then serves.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
+
+  // Reads participants.yaml again. A file with a mistake changes nothing and is logged.
+  void ReloadParticipants();
+
+  // Refuses new requests, hears out what is under way, leaves everything durable. Blocks.
+  void Shutdown();
+
+ private:
+  explicit Server(const Options& options) : options_(options) {}
+
+  absl::Status OpenStore();
+  absl::Status LoadParticipants();
+  absl::Status StartShards();
+  absl::Status Serve();
+  absl::Status WritePortFile();
+
+  const Options options_;
+  SystemClock clock_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  metrics::SagaMetrics metrics_{registry_.get()};
+  Participants participants_;
+  saga::StateMachine machine_{options_.saga, &participants_};
+  effects::WatchHub hub_;
+  std::unique_ptr<store::RocksDbStore> store_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<shard::ShardRouter> router_;
+  std::unique_ptr<effects::TimerQueue> timers_;
+  std::unique_ptr<effects::ParticipantInvoker> invoker_;
+  std::unique_ptr<api::CatalogDefinitions> definitions_;
+  std::unique_ptr<api::SagaService> saga_service_;
+  std::unique_ptr<api::DefinitionService> definition_service_;
+  std::unique_ptr<MetricsListener> metrics_listener_;
+  std::unique_ptr<GrpcServer> grpc_server_;
+};
+
+}  // namespace tutti::server
+
+#endif  // TUTTI_ORCHESTRATOR_SERVER_SERVER_H_
