@@ -1,8 +1,7 @@
 #include "orchestrator/store/layout.h"
 
-#include <algorithm>
-
 #include "common/check.h"
+#include "orchestrator/saga/state_machine.h"
 #include "orchestrator/store/key_codec.h"
 
 namespace tutti::store {
@@ -17,7 +16,7 @@ std::string IndexKey(std::string prefix, const SagaRecord& record) {
 
 void EncodeIndexes(const SagaWrite& write, Changes* changes) {
   const SagaRecord& record = write.record;
-  const bool parked = IsParkedRecord(record);
+  const bool parked = saga::IsParked(record);
   const auto put = [&](std::string prefix) { changes->Put(Column::kIndex, IndexKey(std::move(prefix), record), ""); };
   const auto remove = [&](std::string prefix) { changes->Delete(Column::kIndex, IndexKey(std::move(prefix), record)); };
   if (!write.previous.has_value()) {
@@ -45,7 +44,7 @@ void EncodeSaga(const SagaWrite& write, Changes* changes) {
     changes->Put(Column::kHistory, HistoryKey(record.saga_id(), event.sequence()), event);
   }
   // A saga is active from its start on and, once it is not, never again: two writes in its whole life.
-  const bool active = IsActiveRecord(record);
+  const bool active = saga::IsActive(record);
   if (active && !write.previous.has_value()) changes->Put(Column::kActive, key, "");
   if (!active && write.previous.has_value()) changes->Delete(Column::kActive, key);
   EncodeIndexes(write, changes);
@@ -78,18 +77,6 @@ Changes EncodeWriteSet(const WriteSet& write_set) {
     changes.Put(Column::kDefinition, DefinitionKey(definition.name(), definition.revision()), definition);
   }
   return changes;
-}
-
-bool IsActiveRecord(const SagaRecord& record) {
-  if (record.state() != v1::SAGA_STATE_SUCCEEDED && record.state() != v1::SAGA_STATE_COMPENSATED) return true;
-  return std::any_of(record.steps().begin(), record.steps().end(), [](const storage::v1::StepRecord& step) {
-    return step.action().open_size() > 0 || step.compensation().open_size() > 0;
-  });
-}
-
-bool IsParkedRecord(const SagaRecord& record) {
-  return std::any_of(record.steps().begin(), record.steps().end(),
-                     [](const storage::v1::StepRecord& step) { return step.has_parking(); });
 }
 
 }  // namespace tutti::store

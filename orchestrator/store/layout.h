@@ -53,9 +53,6 @@ class Changes {
 // Aborts on records that could not be read back: no id, no version.
 Changes EncodeWriteSet(const WriteSet& write_set);
 
-bool IsActiveRecord(const storage::v1::SagaRecord& record);
-bool IsParkedRecord(const storage::v1::SagaRecord& record);
-
 }  // namespace tutti::store
 
 #endif  // TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_

@@ -63,16 +63,24 @@ TEST_F(RocksDbStoreTest, ACopyTakenAtAnyMomentHoldsAllThatWasAcknowledged) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE((*recovered)->GetSaga(IdOf(i)).ok()) << i;
 }
 
-TEST_F(RocksDbStoreTest, AFlippedByteInTheLogRefusesToOpen) {
-  Fill();
-  const fs::path log = Log();
-  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
-  const auto at = static_cast<std::streamoff>(fs::file_size(log) / 2);
+void FlipByte(const fs::path& path, std::streamoff at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekg(at);
   const char byte = static_cast<char>(file.get() ^ 0x20);
   file.seekp(at);
   file.put(byte);
-  file.close();
+}
+
+TEST_F(RocksDbStoreTest, AFlippedByteInTheLogRefusesToOpen) {
+  Fill();
+  FlipByte(Log(), static_cast<std::streamoff>(fs::file_size(Log()) / 2));
+  const auto store = OpenAt(folder_.path());
+  EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+}
+
+TEST_F(RocksDbStoreTest, AFlippedByteInTheLastCommitIsNoTornTail) {
+  Fill();
+  FlipByte(Log(), static_cast<std::streamoff>(fs::file_size(Log())) - 10);
   const auto store = OpenAt(folder_.path());
   EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
 }

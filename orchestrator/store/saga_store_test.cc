@@ -258,6 +258,24 @@ TEST_P(SagaStoreTest, PagesNeitherRepeatNorMissWhileNewSagasStart) {
   EXPECT_EQ(seen, expected);
 }
 
+TEST_P(SagaStoreTest, ALongSearchEndsItsPageEarlyAndGoesOn) {
+  WriteSet set;
+  for (int i = 0; i < limits::kListScanMax; ++i)
+    set.sagas.push_back(NewSaga(absl::StrCat("s", i), /*started_ms=*/2000));
+  set.sagas.push_back(NewSaga("oldest", /*started_ms=*/1000));
+  set.sagas.back().record.set_state(v1::SAGA_STATE_SUCCEEDED);
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  ListQuery query;
+  query.definition = "book";
+  query.state = v1::SAGA_STATE_SUCCEEDED;
+  const auto first = reader().ListSagas(query);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(first->sagas, IsEmpty());
+  query.cursor = first->next_cursor;
+  ASSERT_NE(query.cursor, "");
+  EXPECT_THAT(List(query), ElementsAre("oldest"));
+}
+
 TEST_P(SagaStoreTest, ExactlyFullLastPageHasNoCursor) {
   Commit(SetOf(NewSaga("a"), NewSaga("b")));
   ListQuery query;

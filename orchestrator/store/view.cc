@@ -31,15 +31,11 @@ absl::StatusOr<Record> ParseRecord(absl::string_view bytes, const std::string& w
   return record;
 }
 
-bool IsTerminalState(v1::SagaState state) {
-  return state == v1::SAGA_STATE_SUCCEEDED || state == v1::SAGA_STATE_COMPENSATED;
-}
-
 // The index that is likely to hold the fewest sagas beside those asked for.
 std::string BestIndex(const ListQuery& query) {
   if (query.parked.value_or(false)) return ParkedIndexPrefix();
   if (!query.labels.empty()) return LabelIndexPrefix(query.labels.front().first, query.labels.front().second);
-  if (query.state.has_value() && !IsTerminalState(*query.state)) return StateIndexPrefix(*query.state);
+  if (query.state.has_value() && !saga::IsTerminal(*query.state)) return StateIndexPrefix(*query.state);
   if (!query.definition.empty()) return DefinitionIndexPrefix(query.definition);
   if (query.state.has_value()) return StateIndexPrefix(*query.state);
   return TimeIndexPrefix();
@@ -47,7 +43,7 @@ std::string BestIndex(const ListQuery& query) {
 
 bool Matches(const ListQuery& query, const SagaRecord& record) {
   if (query.state.has_value() && record.state() != *query.state) return false;
-  if (query.parked.has_value() && IsParkedRecord(record) != *query.parked) return false;
+  if (query.parked.has_value() && saga::IsParked(record) != *query.parked) return false;
   if (!query.definition.empty() && record.definition() != query.definition) return false;
   return std::all_of(query.labels.begin(), query.labels.end(), [&](const auto& label) {
     const auto found = record.labels().find(label.first);

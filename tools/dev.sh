@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# The one way to do each thing, for people and for CI alike.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'USAGE'
+usage: tools/dev.sh COMMAND
+  build [PRESET]   configure and build (release, debug, asan, tsan; default release)
+  test [ARGS…]     build release and run every test; ARGS go to ctest
+  lint             include rules, shell syntax, formatting
+  format           rewrite C++ in the project's format
+  asan             every test under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan             saga, shard, timers and watchers under ThreadSanitizer
+USAGE
+}
+
+sources() { git ls-files '*.cc' '*.h'; }
+
+build() {
+  tools/setup.sh
+  local preset="${1:-release}"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" -j "${TUTTI_JOBS:-2}" "${@:2}"
+}
+
+run_tests() {
+  local preset="$1"
+  shift
+  ctest --test-dir "build/$preset" --output-on-failure "$@"
+}
+
+case "${1:-}" in
+  build) shift; build "$@" ;;
+  test) shift; build release; run_tests release "$@" ;;
+  lint)
+    tools/check_includes.py
+    git ls-files '*.sh' .ci/run | xargs -n1 bash -n
+    sources | xargs clang-format --dry-run --Werror
+    ;;
+  format) sources | xargs clang-format -i ;;
+  asan) build asan; run_tests asan -LE crash "${@:2}" ;;
+  tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
+  *) usage; exit 2 ;;
+esac

@@ -1,0 +1,69 @@
+// The command line of tuttictl.
+#ifndef TUTTI_TOOLS_TUTTICTL_OPTIONS_H_
+#define TUTTI_TOOLS_TUTTICTL_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tutti::ctl {
+
+// How the process ends.
+enum ExitCode {
+  kExitOk = 0,  // done; of a saga: succeeded, or past its commit point
+  kExitError = 1,
+  kExitUsage = 2,
+  kExitCompensated = 3,
+  kExitTimedOut = 5,
+  kExitUnavailable = 6,
+};
+
+enum class Command {
+  kDefinitionApply,
+  kDefinitionGet,
+  kDefinitionList,
+  kSagaStart,
+  kSagaRun,
+  kSagaGet,
+  kSagaList,
+  kSagaWatch,
+  kSagaHistory,
+  kSagaCancel,
+};
+
+struct Options {
+  Command command = Command::kSagaGet;
+  std::string address = "127.0.0.1:7500";
+  bool json = false;
+  int64_t timeout_s = 0;  // 0: 30 for a single answer, none for run and watch
+
+  std::string file = "-";  // definition apply
+  bool dry_run = false;
+  std::string definition;
+  int64_t revision = 0;  // 0: the newest
+
+  std::string saga_id;     // start and run mint one when it is empty
+  std::string input;       // JSON
+  std::string input_file;  // "-": standard input
+  bool wait_finished = false;
+  int64_t from_sequence = 1;
+  std::string filter;
+  int limit = 50;
+  std::string reason;
+  std::string by;
+};
+
+struct ParsedArguments {
+  std::optional<Options> options;  // unset: print the texts and end with the exit code
+  int exit_code = kExitOk;
+  std::string out;
+  std::string err;
+};
+
+// `arguments` without the program's name. Reads TUTTI_ADDRESS and USER from the environment.
+ParsedArguments ParseArguments(const std::vector<std::string>& arguments);
+
+}  // namespace tutti::ctl
+
+#endif  // TUTTI_TOOLS_TUTTICTL_OPTIONS_H_

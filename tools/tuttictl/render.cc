@@ -1,0 +1,125 @@
+#include "tools/tuttictl/render.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "google/protobuf/util/json_util.h"
+#include "google/protobuf/util/time_util.h"
+#include "tools/tuttictl/timeline.h"
+
+namespace tutti::ctl {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return TimeUtil::ToString(time);
+}
+
+std::string StateText(const v1::Saga& saga) {
+  return absl::StrCat(ShortName(saga.state()), saga.parked() ? " (parked)" : "", saga.settling() ? " (settling)" : "");
+}
+
+std::string DurationOf(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  return DurationText(TimeUtil::TimestampToMilliseconds(to) - TimeUtil::TimestampToMilliseconds(from));
+}
+
+std::string RenderSteps(const v1::Saga& saga) {
+  std::vector<std::vector<std::string>> rows = {
+      {"STEP", "KIND", "STATE", "PARTICIPANT", "ACTIONS", "COMPENSATIONS", "PARKED"}};
+  for (const auto& step : saga.steps()) {
+    std::string parking;
+    if (step.has_parking()) {
+      parking = absl::StrCat(ShortName(step.parking().cause()), " since ", TimeText(step.parking().since()), ": ",
+                             Printable(step.parking().message()));
+    }
+    rows.push_back({step.name(), ShortName(step.kind()), ShortName(step.state()), step.participant(),
+                    absl::StrCat(step.action_attempts()), absl::StrCat(step.compensation_attempts()), parking});
+  }
+  return Table(rows);
+}
+
+}  // namespace
+
+std::string Table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      absl::StrAppend(&line, row[i], std::string(widths[i] - row[i].size() + 2, ' '));
+    }
+    absl::StripTrailingAsciiWhitespace(&line);
+    absl::StrAppend(&out, line, "\n");
+  }
+  return out;
+}
+
+std::string RenderSaga(const v1::Saga& saga) {
+  std::vector<std::vector<std::string>> rows = {
+      {"saga", saga.saga_id()},
+      {"definition", absl::StrCat(saga.definition(), " revision ", saga.revision())},
+      {"state", StateText(saga)}};
+  if (saga.has_abort_reason()) rows.push_back({"aborted", AbortText(saga.abort_reason())});
+  for (const auto& [key, value] : saga.labels()) rows.push_back({absl::StrCat("label ", key), Printable(value)});
+  rows.push_back({"started", TimeText(saga.start_time())});
+  if (saga.has_commit_time()) {
+    rows.push_back({"committed", absl::StrCat("after ", DurationOf(saga.start_time(), saga.commit_time()))});
+  }
+  if (saga.has_end_time()) {
+    rows.push_back({"ended", absl::StrCat("after ", DurationOf(saga.start_time(), saga.end_time()))});
+  }
+  if (saga.has_input()) rows.push_back({"input", RenderJson(saga.input(), /*indent=*/false)});
+  if (saga.has_output()) rows.push_back({"output", RenderJson(saga.output(), /*indent=*/false)});
+  return absl::StrCat(Table(rows), saga.steps_size() > 0 ? absl::StrCat("\n", RenderSteps(saga)) : "");
+}
+
+std::string RenderSagas(const std::vector<v1::Saga>& sagas) {
+  std::vector<std::vector<std::string>> rows = {{"SAGA", "DEFINITION", "REVISION", "STATE", "STARTED", "TOOK"}};
+  for (const auto& saga : sagas) {
+    rows.push_back({saga.saga_id(), saga.definition(), absl::StrCat(saga.revision()), StateText(saga),
+                    TimeText(saga.start_time()),
+                    saga.has_end_time() ? DurationOf(saga.start_time(), saga.end_time()) : ""});
+  }
+  return Table(rows);
+}
+
+std::string RenderDefinitions(const std::vector<v1::Definition>& definitions) {
+  std::vector<std::vector<std::string>> rows = {{"DEFINITION", "REVISION", "APPLIED"}};
+  for (const auto& definition : definitions) {
+    rows.push_back({definition.name(), absl::StrCat(definition.revision()), TimeText(definition.create_time())});
+  }
+  return Table(rows);
+}
+
+std::string RenderJson(const google::protobuf::Message& message, bool indent) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = indent;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) return absl::StrCat("{\"error\":\"cannot be shown as JSON\"}", indent ? "\n" : "");
+  return json;
+}
+
+std::string RenderError(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  std::string out = absl::StrCat("error: ", absl::StatusCodeToString(status.code()), reason.empty() ? "" : " ", reason);
+  const auto violations = ViolationsOf(status);
+  if (violations.empty()) return absl::StrCat(out, ": ", Printable(status.message()), "\n");
+  absl::StrAppend(&out, "\n");
+  for (const auto& violation : violations) {
+    absl::StrAppend(&out, "  ", Printable(violation.field), violation.field.empty() ? "" : ": ",
+                    Printable(violation.description), "\n");
+  }
+  return out;
+}
+
+}  // namespace tutti::ctl

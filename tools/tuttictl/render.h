@@ -1,0 +1,28 @@
+// Answers as tables for people.
+#ifndef TUTTI_TOOLS_TUTTICTL_RENDER_H_
+#define TUTTI_TOOLS_TUTTICTL_RENDER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
+#include "tutti/v1/definition_service.pb.h"
+#include "tutti/v1/saga.pb.h"
+
+namespace tutti::ctl {
+
+// Columns as wide as their widest cell, the first row is the head. Ends with a line end.
+std::string Table(const std::vector<std::vector<std::string>>& rows);
+
+std::string RenderSaga(const v1::Saga& saga);
+std::string RenderSagas(const std::vector<v1::Saga>& sagas);
+std::string RenderDefinitions(const std::vector<v1::Definition>& definitions);
+// With the proto's own field names and defaults printed. `indent` spreads it over lines.
+std::string RenderJson(const google::protobuf::Message& message, bool indent);
+// Code, reason and message; or, when fields are to blame, one line for each.
+std::string RenderError(const absl::Status& status);
+
+}  // namespace tutti::ctl
+
+#endif  // TUTTI_TOOLS_TUTTICTL_RENDER_H_
