@@ -21,24 +21,6 @@ class Definitions {
   virtual std::vector<std::shared_ptr<const catalog::Revision>> List() const = 0;
 };
 
-class CatalogDefinitions final : public Definitions {
- public:
-  // `catalog` must outlive this.
-  explicit CatalogDefinitions(catalog::Catalog* catalog) : catalog_(catalog) {}
-
-  absl::StatusOr<catalog::ApplyResult> Apply(absl::string_view source, bool dry_run) override {
-    return catalog_->Apply(source, dry_run);
-  }
-  absl::StatusOr<std::shared_ptr<const catalog::Revision>> Get(absl::string_view name,
-                                                               int64_t revision) const override {
-    return catalog_->Get(name, revision);
-  }
-  std::vector<std::shared_ptr<const catalog::Revision>> List() const override { return catalog_->List(); }
-
- private:
-  catalog::Catalog* const catalog_;
-};
-
 }  // namespace tutti::api
 
 #endif  // TUTTI_ORCHESTRATOR_API_DEFINITIONS_H_
