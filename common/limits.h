@@ -29,6 +29,11 @@ inline constexpr size_t kCommitBatchMax =
 inline constexpr int kPageSizeMax = 1000;
 // Index entries looked at for one page of a listing; a page that ends early has fewer sagas and a cursor to go on with.
 inline constexpr int kListScanMax = 20'000;
+// Of one answer's sagas or events: clients of gRPC refuse messages above 4 MiB unless told otherwise.
+inline constexpr size_t kPageBytesMax = 3 * 1024 * 1024;
+inline constexpr size_t kFilterBytesMax = 4096;
+// Events a watcher may be behind before it is served from the store again.
+inline constexpr size_t kWatchBufferMax = 256;
 
 }  // namespace tutti::limits
 

@@ -1,0 +1,33 @@
+// The catalog behind the API's interface.
+#ifndef TUTTI_ORCHESTRATOR_API_CATALOG_DEFINITIONS_H_
+#define TUTTI_ORCHESTRATOR_API_CATALOG_DEFINITIONS_H_
+
+#include <memory>
+#include <vector>
+
+#include "orchestrator/api/definitions.h"
+#include "orchestrator/catalog/catalog.h"
+
+namespace tutti::api {
+
+class CatalogDefinitions final : public Definitions {
+ public:
+  // `catalog` must outlive this.
+  explicit CatalogDefinitions(catalog::Catalog* catalog) : catalog_(catalog) {}
+
+  absl::StatusOr<catalog::ApplyResult> Apply(absl::string_view source, bool dry_run) override {
+    return catalog_->Apply(source, dry_run);
+  }
+  absl::StatusOr<std::shared_ptr<const catalog::Revision>> Get(absl::string_view name,
+                                                               int64_t revision) const override {
+    return catalog_->Get(name, revision);
+  }
+  std::vector<std::shared_ptr<const catalog::Revision>> List() const override { return catalog_->List(); }
+
+ private:
+  catalog::Catalog* const catalog_;
+};
+
+}  // namespace tutti::api
+
+#endif  // TUTTI_ORCHESTRATOR_API_CATALOG_DEFINITIONS_H_

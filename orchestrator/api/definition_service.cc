@@ -1,0 +1,108 @@
+#include "orchestrator/api/definition_service.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/ids.h"
+#include "common/limits.h"
+#include "orchestrator/api/answers.h"
+#include "orchestrator/api/page_token.h"
+#include "orchestrator/api/saga_view.h"
+
+namespace tutti::api {
+namespace {
+
+constexpr int kListPageDefault = 100;
+constexpr absl::string_view kListQuery = "definitions|";
+
+v1::Definition ToDefinition(const storage::v1::DefinitionRecord& record, bool with_source) {
+  v1::Definition definition;
+  definition.set_name(record.name());
+  definition.set_revision(record.revision());
+  if (with_source) definition.set_source(record.source());
+  definition.set_digest(record.digest());
+  if (record.created_ms() != 0) *definition.mutable_create_time() = ToTimestamp(record.created_ms());
+  return definition;
+}
+
+grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToAnswer(status));
+  return reactor;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* DefinitionService::ApplyDefinition(grpc::CallbackServerContext* context,
+                                                             const v1::ApplyDefinitionRequest* request,
+                                                             v1::ApplyDefinitionResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  pool_.Post([=, this] { reactor->Finish(ToAnswer(Apply(*request, response))); });
+  return reactor;
+}
+
+absl::Status DefinitionService::Apply(const v1::ApplyDefinitionRequest& request,
+                                      v1::ApplyDefinitionResponse* response) const {
+  if (absl::StripAsciiWhitespace(request.source()).empty()) {
+    return InvalidArgumentError("INVALID_DEFINITION", {{"source", "is empty; send the definition as YAML or JSON"}});
+  }
+  if (request.source().size() > limits::kDefinitionBytesMax) {
+    return InvalidArgumentError(
+        "INVALID_DEFINITION",
+        {{"source", absl::StrCat("has ", request.source().size(), " bytes; at most ", limits::kDefinitionBytesMax)}});
+  }
+  const auto result = definitions_->Apply(request.source(), request.dry_run());
+  if (!result.ok()) return result.status();
+  *response->mutable_definition() = ToDefinition(result->revision->record, /*with_source=*/true);
+  response->set_unchanged(result->unchanged);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* DefinitionService::GetDefinition(grpc::CallbackServerContext* context,
+                                                           const v1::GetDefinitionRequest* request,
+                                                           v1::GetDefinitionResponse* response) {
+  return AnswerNow(context, Get(*request, response));
+}
+
+absl::Status DefinitionService::Get(const v1::GetDefinitionRequest& request,
+                                    v1::GetDefinitionResponse* response) const {
+  if (absl::Status status = ValidateName(request.name(), "name"); !status.ok()) return status;
+  if (request.revision() < 0) {
+    return InvalidArgumentError("FIELD_INVALID", {{"revision", "must not be negative; 0 means the newest"}});
+  }
+  const auto revision = definitions_->Get(request.name(), request.revision());
+  if (!revision.ok()) {
+    const bool unnamed = absl::IsNotFound(revision.status()) && ReasonOf(revision.status()).empty();
+    return unnamed ? WithReason(revision.status(), "DEFINITION_NOT_FOUND") : revision.status();
+  }
+  *response->mutable_definition() = ToDefinition((*revision)->record, /*with_source=*/true);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* DefinitionService::ListDefinitions(grpc::CallbackServerContext* context,
+                                                             const v1::ListDefinitionsRequest* request,
+                                                             v1::ListDefinitionsResponse* response) {
+  return AnswerNow(context, List(*request, response));
+}
+
+absl::Status DefinitionService::List(const v1::ListDefinitionsRequest& request,
+                                     v1::ListDefinitionsResponse* response) const {
+  const auto page_size = PageSize(request.page_size(), kListPageDefault);
+  if (!page_size.ok()) return page_size.status();
+  const auto after = DecodePageToken(kListQuery, request.page_token());  // the last name of the page before
+  if (!after.ok()) return after.status();
+  for (const auto& revision : definitions_->List()) {
+    if (revision->record.name() <= *after) continue;
+    if (response->definitions_size() == *page_size) {
+      response->set_next_page_token(EncodePageToken(kListQuery, response->definitions(*page_size - 1).name()));
+      break;
+    }
+    *response->add_definitions() = ToDefinition(revision->record, /*with_source=*/false);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tutti::api

@@ -1,0 +1,237 @@
+#include "orchestrator/api/service_world.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "common/check.h"
+#include "common/errors.h"
+#include "google/protobuf/util/json_util.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/server_builder.h"
+
+namespace tutti::api {
+namespace {
+
+constexpr int64_t kStartMs = 1'700'000'000'000;
+constexpr std::chrono::seconds kBound(20);
+
+}  // namespace
+
+google::protobuf::Struct Json(const std::string& json) {
+  google::protobuf::Struct value;
+  TUTTI_CHECK(google::protobuf::util::JsonStringToMessage(json, &value).ok(), json.c_str());
+  return value;
+}
+
+FakeDefinition::FakeDefinition(const std::string& name, int64_t revision) : recipe_(std::make_shared<saga::Recipe>()) {
+  recipe_->definition = name;
+  recipe_->revision = revision;
+  saga::StepRecipe step;
+  step.name = "charge";
+  step.participant = "payment";
+  step.kind = v1::STEP_KIND_PIVOT;
+  recipe_->steps.push_back(step);
+}
+
+absl::StatusOr<std::string> FakeDefinition::EncodeInput(const google::protobuf::Struct& input) const {
+  if (!input.fields().contains("user")) {
+    return InvalidArgumentError("INPUT_INVALID", {{"input.user", "is missing"}});
+  }
+  return input.SerializeAsString();
+}
+
+absl::StatusOr<google::protobuf::Struct> FakeDefinition::DecodeInput(absl::string_view encoded) const {
+  google::protobuf::Struct input;
+  if (!input.ParseFromString(std::string(encoded))) return absl::DataLossError("not an input");
+  return input;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> FakeDefinition::MapLabels(absl::string_view encoded_input) const {
+  const auto input = DecodeInput(encoded_input);
+  if (!input.ok()) return input.status();
+  return std::map<std::string, std::string>{{"user", input->fields().at("user").string_value()}};
+}
+
+FakeDefinitions::FakeDefinitions() {
+  Add("book-ticket", 1);
+  Add("book-ticket", 2);
+}
+
+std::shared_ptr<const catalog::Revision> FakeDefinitions::Add(const std::string& name, int64_t number) {
+  auto revision = std::make_shared<catalog::Revision>();
+  revision->record.set_version(1);
+  revision->record.set_name(name);
+  revision->record.set_revision(number);
+  revision->record.set_source(name);
+  revision->record.set_digest("digest");
+  revision->record.set_created_ms(kStartMs);
+  revision->compiled = std::make_shared<FakeDefinition>(name, number);
+  MutexLock lock(&mu_);
+  revisions_[name][number] = revision;
+  return revision;
+}
+
+absl::StatusOr<catalog::ApplyResult> FakeDefinitions::Apply(absl::string_view source, bool dry_run) {
+  if (source == "broken") return InvalidArgumentError("INVALID_DEFINITION", {{"line 1", "this is not a definition"}});
+  catalog::ApplyResult result;
+  if (auto present = Get(source, 0); present.ok()) {
+    result.revision = *present;
+    result.unchanged = true;
+    return result;
+  }
+  if (!dry_run) {
+    result.revision = Add(std::string(source), 1);
+    return result;
+  }
+  auto revision = std::make_shared<catalog::Revision>();
+  revision->record.set_name(std::string(source));
+  revision->record.set_revision(1);
+  result.revision = revision;
+  return result;
+}
+
+absl::StatusOr<std::shared_ptr<const catalog::Revision>> FakeDefinitions::Get(absl::string_view name,
+                                                                              int64_t revision) const {
+  MutexLock lock(&mu_);
+  const auto found = revisions_.find(std::string(name));
+  if (found == revisions_.end()) return absl::NotFoundError(absl::StrCat("there is no definition ", name));
+  if (revision == 0) return found->second.rbegin()->second;
+  const auto exact = found->second.find(revision);
+  if (exact == found->second.end()) return absl::NotFoundError(absl::StrCat(name, " has no revision ", revision));
+  return exact->second;
+}
+
+std::vector<std::shared_ptr<const catalog::Revision>> FakeDefinitions::List() const {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<const catalog::Revision>> newest;
+  for (const auto& [name, revisions] : revisions_) newest.push_back(revisions.rbegin()->second);
+  return newest;
+}
+
+void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
+  MutexLock one_at_a_time(&start_mu_);
+  {
+    MutexLock lock(&mu_);
+    last_start_ = request;
+    if (!refusal_.ok()) return done(refusal_);
+  }
+  if (auto present = store_->GetSaga(request.saga_id); present.ok()) {
+    if (present->start_fingerprint() != request.fingerprint) {
+      return done(WithReason(absl::AlreadyExistsError("saga_id: started before with other content"), "SAGA_EXISTS"));
+    }
+    return done(shard::StartResult{*std::move(present), /*already_started=*/true});
+  }
+  if (!request.validation.ok()) return done(request.validation);
+  storage::v1::SagaRecord record;
+  record.set_version(1);
+  record.set_saga_id(request.saga_id);
+  record.set_uid("uid-" + request.saga_id);
+  record.set_definition(request.definition);
+  record.set_revision(request.revision);
+  record.set_start_fingerprint(request.fingerprint);
+  record.set_state(v1::SAGA_STATE_RUNNING);
+  record.set_input(request.input);
+  for (const auto& [key, value] : request.labels) (*record.mutable_labels())[key] = value;
+  record.set_started_ms(kStartMs);
+  record.add_steps()->set_name("charge");
+  record.mutable_steps(0)->set_state(v1::STEP_STATE_RUNNING);
+  Write(&record, {v1::EVENT_TYPE_SAGA_STARTED});
+  done(shard::StartResult{record, /*already_started=*/false});
+}
+
+void FakeRouter::Cancel(std::string saga_id, std::string reason, std::string by, shard::CancelDone done) {
+  {
+    MutexLock lock(&mu_);
+    last_cancel_ = absl::StrCat(saga_id, "|", reason, "|", by);
+  }
+  done(store_->GetSaga(saga_id));
+}
+
+std::vector<v1::HistoryEvent> FakeRouter::Commit(storage::v1::SagaRecord* record,
+                                                 const std::vector<v1::EventType>& events) {
+  store::SagaWrite write;
+  if (const auto present = store_->GetSaga(record->saga_id()); present.ok()) {
+    write.previous = store::SagaWrite::Indexed{present->state(), false};
+  }
+  for (const v1::EventType type : events) {
+    record->set_last_sequence(record->last_sequence() + 1);
+    v1::HistoryEvent& event = write.history.emplace_back();
+    event.set_sequence(record->last_sequence());
+    event.set_type(type);
+  }
+  write.record = *record;
+  const std::vector<v1::HistoryEvent> history = write.history;
+  store::WriteSet write_set;
+  write_set.sagas.push_back(std::move(write));
+  bool durable = false;
+  store_->Commit(std::move(write_set), [&durable](store::CommitResult result, const absl::Status&) {
+    durable = result == store::CommitResult::kDurable;
+  });
+  TUTTI_CHECK(durable, "the store commits inline");
+  return history;
+}
+
+void FakeRouter::Write(storage::v1::SagaRecord* record, const std::vector<v1::EventType>& events) {
+  const std::vector<v1::HistoryEvent> history = Commit(record, events);
+  hub_->Publish(*record, history);
+}
+
+void FakeRouter::RefuseStarts(absl::Status status) {
+  MutexLock lock(&mu_);
+  refusal_ = std::move(status);
+}
+
+shard::StartRequest FakeRouter::last_start() const {
+  MutexLock lock(&mu_);
+  return last_start_;
+}
+
+std::string FakeRouter::last_cancel() const {
+  MutexLock lock(&mu_);
+  return last_cancel_;
+}
+
+ServiceWorld::ServiceWorld()
+    : store_(store::MemoryStore::Options{.inline_done = true}),
+      router_(&store_, &hub_),
+      saga_service_({&router_, &store_, &fake_definitions_, &hub_}),
+      definition_service_(&fake_definitions_) {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&saga_service_);
+  builder.RegisterService(&definition_service_);
+  server_ = builder.BuildAndStart();
+  TUTTI_CHECK(server_ != nullptr, "no server");
+  const auto channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+  sagas_ = v1::SagaService::NewStub(channel);
+  definition_stub_ = v1::DefinitionService::NewStub(channel);
+}
+
+ServiceWorld::~ServiceWorld() {
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+}
+
+storage::v1::SagaRecord ServiceWorld::NewSaga(const std::string& saga_id) {
+  v1::StartSagaRequest request;
+  request.set_saga_id(saga_id);
+  request.set_definition("book-ticket");
+  *request.mutable_input() = Json(R"({"user": "u1", "price": 1200})");
+  v1::StartSagaResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = sagas_->StartSaga(&context, request, &response);
+  TUTTI_CHECK(status.ok(), status.error_message().c_str());
+  return *store_.GetSaga(saga_id);
+}
+
+bool ServiceWorld::AwaitSubscriptions(int64_t count) const {
+  const auto bound = std::chrono::steady_clock::now() + kBound;
+  while (hub_.subscriptions() != count) {
+    if (std::chrono::steady_clock::now() > bound) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+}  // namespace tutti::api

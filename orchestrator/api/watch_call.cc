@@ -1,0 +1,153 @@
+#include "orchestrator/api/watch_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/limits.h"
+#include "orchestrator/api/answers.h"
+#include "orchestrator/saga/record_query.h"
+
+namespace tutti::api {
+
+grpc::ServerWriteReactor<v1::WatchSagaResponse>* WatchCall::Begin(const Rooms& rooms, const std::string& saga_id,
+                                                                  int64_t from_sequence) {
+  const auto call = std::make_shared<WatchCall>(rooms, saga_id, from_sequence);
+  call->self_ = call;
+  {
+    MutexLock lock(&call->mu_);
+    call->subscription_ = rooms.hub->Subscribe(
+        saga_id, [call](const effects::WatchHub::Record& record, const effects::WatchHub::History& history) {
+          call->OnPublished(record, history);
+        });
+  }
+  rooms.pool->Post([call] { call->Advance(); });
+  return call.get();
+}
+
+WatchCall::WatchCall(const Rooms& rooms, std::string saga_id, int64_t from_sequence)
+    : rooms_(rooms), saga_id_(std::move(saga_id)), next_sequence_(std::max<int64_t>(from_sequence, 1)) {}
+
+void WatchCall::OnPublished(const effects::WatchHub::Record& record, const effects::WatchHub::History& history) {
+  MutexLock lock(&mu_);
+  if (over_) return;
+  if (record->last_sequence() >= last_sequence_) {
+    last_sequence_ = record->last_sequence();
+    complete_ = saga::IsTerminal(record->state()) && !saga::IsSettling(*record);
+  }
+  for (const v1::HistoryEvent& event : *history) {
+    if (behind_ || event.sequence() < next_sequence_) continue;
+    const int64_t expected = events_.empty() ? next_sequence_ : events_.back().sequence() + 1;
+    if (event.sequence() < expected) continue;
+    if (event.sequence() > expected || events_.size() >= limits::kWatchBufferMax) {
+      behind_ = true;
+    } else {
+      events_.push_back(event);
+    }
+  }
+  if (busy_) return;
+  busy_ = true;
+  rooms_.pool->Post([call = shared_from_this()] { call->Advance(); });
+}
+
+WatchCall::Next WatchCall::Choose() {
+  if (over_ || !outcome_.ok()) return Next::kFinish;
+  if (!events_.empty()) {
+    *message_.mutable_event() = std::move(events_.front());
+    events_.pop_front();
+    next_sequence_ = message_.event().sequence() + 1;
+    return Next::kWrite;
+  }
+  if (behind_) return Next::kRead;
+  if (complete_ && next_sequence_ > last_sequence_) return Next::kFinish;
+  return Next::kWait;
+}
+
+void WatchCall::Advance() {
+  for (;;) {
+    Next next = Next::kWait;
+    {
+      MutexLock lock(&mu_);
+      next = Choose();
+      if (next == Next::kWait) {
+        busy_ = false;
+        return;
+      }
+      if (next == Next::kFinish) over_ = true;
+    }
+    switch (next) {
+      case Next::kWrite:
+        StartWrite(&message_);
+        return;
+      case Next::kFinish:
+        Finish(ToAnswer(outcome_));
+        return;
+      case Next::kRead: {
+        outcome_ = ReadMore();
+        break;
+      }
+      case Next::kWait:
+        return;
+    }
+  }
+}
+
+absl::Status WatchCall::ReadMore() {
+  int64_t from = 0;
+  {
+    MutexLock lock(&mu_);
+    from = next_sequence_;
+    // Cleared before the read: what is published from here on is noticed, as a repeat, the next event, or a gap.
+    behind_ = false;
+  }
+  auto record = rooms_.reader->GetSaga(saga_id_);
+  if (!record.ok()) return record.status();
+  auto history = rooms_.reader->GetHistory(saga_id_, from, static_cast<int>(limits::kWatchBufferMax));
+  if (!history.ok()) return history.status();
+
+  MutexLock lock(&mu_);
+  if (record->last_sequence() >= last_sequence_) {
+    last_sequence_ = record->last_sequence();
+    complete_ = saga::IsTerminal(record->state()) && !saga::IsSettling(*record);
+  }
+  if (history->empty()) return absl::OkStatus();
+  // The store's page replaces the buffer up to its end and must meet it there.
+  const int64_t last_read = history->back().sequence();
+  while (!events_.empty() && events_.front().sequence() <= last_read) events_.pop_front();
+  if (!events_.empty() && events_.front().sequence() != last_read + 1) {
+    events_.clear();
+    behind_ = true;
+  }
+  if (events_.empty() && last_read < last_sequence_) behind_ = true;
+  events_.insert(events_.begin(), std::make_move_iterator(history->begin()), std::make_move_iterator(history->end()));
+  return absl::OkStatus();
+}
+
+void WatchCall::OnWriteDone(bool ok) {
+  if (!ok) {
+    MutexLock lock(&mu_);
+    over_ = true;
+    outcome_ = absl::CancelledError("the client is gone");
+  }
+  // Here gRPC's thread would read the store; the pool is for that.
+  rooms_.pool->Post([call = shared_from_this()] { call->Advance(); });
+}
+
+void WatchCall::OnCancel() {
+  {
+    MutexLock lock(&mu_);
+    if (over_) return;
+    over_ = true;
+    if (busy_) return;  // whoever is busy finishes the stream
+    busy_ = true;
+  }
+  Finish(grpc::Status::CANCELLED);
+}
+
+void WatchCall::OnDone() {
+  const std::shared_ptr<WatchCall> last = std::move(self_);
+  MutexLock lock(&last->mu_);
+  last->over_ = true;
+  last->subscription_.Cancel();
+}
+
+}  // namespace tutti::api
