@@ -26,6 +26,8 @@ inline constexpr size_t kMailboxRequestsMax = 10'000;  // per shard; client requ
 inline constexpr size_t kShardBatchMax = 512;          // events stepped for one write set
 inline constexpr size_t kCommitBatchMax =
     1024;  // sagas in one synced write; beyond, latency grows and throughput does not
+// Commands that wait for a participant's committer: seconds of work; beyond, they are answered UNAVAILABLE.
+inline constexpr size_t kCommitQueueMax = 20'000;
 inline constexpr int kPageSizeMax = 1000;
 // Index entries looked at for one page of a listing; a page that ends early has fewer sagas and a cursor to go on with.
 inline constexpr int kListScanMax = 20'000;

@@ -1,0 +1,139 @@
+#include "participants/sdk/participant_server.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "common/grpc_server.h"
+#include "common/logging.h"
+#include "common/metrics.h"
+#include "participants/sdk/fault_service.h"
+
+namespace tutti::participant {
+namespace {
+
+// Members are destroyed from the last to the first: the server's calls end before what they use.
+class Server final : public ParticipantServer {
+ public:
+  absl::Status Init(const ParticipantSpec& spec, const ParticipantOptions& options) {
+    absl::StatusOr<std::unique_ptr<LocalDb>> db = LocalDb::Open(options.data_dir);
+    if (!db.ok()) return db.status();
+    db_ = *std::move(db);
+    registry_ = std::make_shared<prometheus::Registry>();
+    metrics_ = std::make_unique<ParticipantMetrics>(registry_);
+    faults_ = std::make_unique<FaultSwitch>(spec.writing_methods);
+    fault_service_ = std::make_unique<FaultServiceImpl>(faults_.get());
+    committer_ = std::make_unique<Committer>(
+        db_.get(), [this](size_t jobs, double seconds) { metrics_->CountCommit(jobs, seconds); });
+    service_ = spec.make_service({db_.get(), committer_.get(), options.enable_fault_injection ? faults_.get() : nullptr,
+                                  metrics_.get(), &clock_});
+
+    absl::StatusOr<std::unique_ptr<MetricsListener>> listener =
+        MetricsListener::Start(options.metrics_listen, registry_);
+    if (!listener.ok()) return listener.status();
+    metrics_listener_ = *std::move(listener);
+
+    std::vector<grpc::Service*> services = {service_.get()};
+    if (options.enable_fault_injection) services.push_back(fault_service_.get());
+    GrpcServerOptions server_options;
+    server_options.address = options.listen;
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(server_options, services);
+    if (!server.ok()) return server.status();
+    server_ = *std::move(server);
+    server_->SetServing(true);
+    return absl::OkStatus();
+  }
+
+  int port() const override { return server_->port(); }
+  int metrics_port() const override { return metrics_listener_->port(); }
+  void Drain() override { server_->Drain(); }
+
+ private:
+  SystemClock clock_;
+  std::unique_ptr<LocalDb> db_;
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<ParticipantMetrics> metrics_;
+  std::unique_ptr<FaultSwitch> faults_;
+  std::unique_ptr<FaultServiceImpl> fault_service_;
+  std::unique_ptr<Committer> committer_;
+  std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<MetricsListener> metrics_listener_;
+  std::unique_ptr<GrpcServer> server_;
+};
+
+struct Flags {
+  ParticipantOptions options;
+  std::string port_file;
+  std::string log_level = "info";
+};
+
+void AddFlags(CLI::App& app, Flags* flags) {
+  ParticipantOptions& options = flags->options;
+  app.add_option("--listen", options.listen, "gRPC address; port 0 picks a free one")->capture_default_str();
+  app.add_option("--metrics-listen", options.metrics_listen, "HTTP address of /metrics; port 0 picks a free one")
+      ->capture_default_str();
+  app.add_option("--data-dir", options.data_dir, "directory of the database; made when missing")->required();
+  app.add_option("--port-file", flags->port_file, R"(file to write {"grpc":PORT,"metrics":PORT} to, once serving)");
+  app.add_flag("--enable-fault-injection", options.enable_fault_injection,
+               "serve tutti.participant.v1.FaultService; never in production");
+  app.add_option("--log-level", flags->log_level, "debug, info, warning or error")->capture_default_str();
+}
+
+// By rename, so that whoever waits for the file never reads half of it.
+absl::Status WritePortFile(const std::string& path, const ParticipantServer& server) {
+  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
+  std::ofstream file(temporary);
+  file << "{\"grpc\":" << server.port() << ",\"metrics\":" << server.metrics_port() << "}\n";
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::InternalError(absl::StrCat("cannot write --port-file ", path));
+  }
+  return absl::OkStatus();
+}
+
+int Fail(const absl::Status& status) {
+  Log(LogLevel::kError, "cannot start", {{"error", status.ToString()}});
+  return 1;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ParticipantServer>> ParticipantServer::Start(const ParticipantSpec& spec,
+                                                                            const ParticipantOptions& options) {
+  auto server = std::make_unique<Server>();
+  if (absl::Status status = server->Init(spec, options); !status.ok()) return status;
+  return server;
+}
+
+int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
+  BlockTerminationSignals();
+  CLI::App app(absl::StrCat("tutti-", spec.name, ": a participant with a barrier and a database of its own"));
+  Flags flags;
+  AddFlags(app, &flags);
+  CLI11_PARSE(app, argc, argv);
+  LogLevel level;
+  if (!ParseLogLevel(flags.log_level, &level)) {
+    std::fprintf(stderr, "--log-level must be debug, info, warning or error\n");
+    return 2;
+  }
+  InitLogging(spec.name, level);
+
+  absl::StatusOr<std::unique_ptr<ParticipantServer>> server = ParticipantServer::Start(spec, flags.options);
+  if (!server.ok()) return Fail(server.status());
+  if (!flags.port_file.empty()) {
+    if (absl::Status status = WritePortFile(flags.port_file, **server); !status.ok()) return Fail(status);
+  }
+  Log(LogLevel::kInfo, "serving",
+      {{"grpc_port", std::to_string((*server)->port())}, {"metrics_port", std::to_string((*server)->metrics_port())}});
+  WaitForTermination();
+  Log(LogLevel::kInfo, "draining");
+  (*server)->Drain();
+  Log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+}  // namespace tutti::participant

@@ -1,0 +1,48 @@
+// A whole participant: database, committer, services, metrics. main.cc of a service hands its spec to ParticipantMain;
+// tests start a ParticipantServer in their own process.
+#ifndef TUTTI_PARTICIPANTS_SDK_PARTICIPANT_SERVER_H_
+#define TUTTI_PARTICIPANTS_SDK_PARTICIPANT_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "grpcpp/impl/codegen/service_type.h"
+#include "participants/sdk/command_call.h"
+
+namespace tutti::participant {
+
+struct ParticipantSpec {
+  std::string name;                          // e.g. "payment"
+  std::vector<std::string> writing_methods;  // that faults can hit, as "package.Service/Method"
+  std::function<std::unique_ptr<grpc::Service>(const CallHost& host)> make_service;
+};
+
+struct ParticipantOptions {
+  std::string listen = "127.0.0.1:0";
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string data_dir;
+  bool enable_fault_injection = false;
+};
+
+class ParticipantServer {
+ public:
+  // Serving when it returns.
+  static absl::StatusOr<std::unique_ptr<ParticipantServer>> Start(const ParticipantSpec& spec,
+                                                                  const ParticipantOptions& options);
+  virtual ~ParticipantServer() = default;  // drains
+
+  virtual int port() const = 0;
+  virtual int metrics_port() const = 0;
+  virtual void Drain() = 0;  // finishes calls in flight; blocks
+};
+
+// Parses flags, serves until SIGTERM or SIGINT, drains. Returns the exit status.
+int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec);
+
+}  // namespace tutti::participant
+
+#endif  // TUTTI_PARTICIPANTS_SDK_PARTICIPANT_SERVER_H_
