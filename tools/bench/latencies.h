@@ -2,6 +2,7 @@
 #ifndef TUTTI_TOOLS_BENCH_LATENCIES_H_
 #define TUTTI_TOOLS_BENCH_LATENCIES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
