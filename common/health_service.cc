@@ -19,7 +19,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
 
   Action NextAction() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mu_) {
     if (busy_) return Action::kNone;
-    if (cancelled_ || service_->ended_) {
+    if (cancelled_) {
       busy_ = true;
       return Action::kFinish;
     }
@@ -27,10 +27,14 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
     if (service_->names_.count(name_) > 0) {
       status = service_->serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
     }
-    if (status == response_.status()) return Action::kNone;
-    response_.set_status(status);
+    if (status != response_.status()) {  // at the end too: a watcher hears the last change before its call is over
+      response_.set_status(status);
+      busy_ = true;
+      return Action::kWrite;
+    }
+    if (!service_->ended_) return Action::kNone;
     busy_ = true;
-    return Action::kWrite;
+    return Action::kFinish;
   }
 
   void Perform(Action action) {

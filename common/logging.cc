@@ -59,9 +59,10 @@ struct Logger {
   }
   std::string component;  // as JSON
   spdlog::logger spd;
+  Logger* replaced = nullptr;  // keeps it reachable for leak checkers
 };
 
-// Never freed: threads may log until the process ends.
+// None is ever freed: threads may log until the process ends.
 std::atomic<Logger*>& Current() {
   static std::atomic<Logger*> current{new Logger("tutti")};
   return current;
@@ -72,7 +73,7 @@ std::atomic<Logger*>& Current() {
 void InitLogging(absl::string_view component, LogLevel min_level) {
   auto* logger = new Logger(component);
   logger->spd.set_level(ToSpdlog(min_level));
-  Current().store(logger);
+  logger->replaced = Current().exchange(logger);
 }
 
 absl::string_view ToString(LogLevel level) {
