@@ -24,6 +24,7 @@ grpc::ServerUnaryReactor* RunCall::Begin(const Rooms& rooms, shard::StartRequest
         rooms.hub->Subscribe(start.saga_id, [call](const effects::WatchHub::Record& record,
                                                    const effects::WatchHub::History&) { call->OnPublished(record); });
   }
+  rooms.waiting->Add(call.get(), [call](const absl::Status& status) { call->End(status); });
   rooms.router->Start(std::move(start),
                       [call](absl::StatusOr<shard::StartResult> result) { call->OnStarted(std::move(result)); });
   return call.get();
@@ -89,16 +90,21 @@ void RunCall::Answer(effects::WatchHub::Record record, bool already_started) {
   });
 }
 
-void RunCall::OnCancel() {
+void RunCall::End(const absl::Status& status) {
   {
     MutexLock lock(&mu_);
     if (!ClaimAnswer()) return;
   }
-  Finish(grpc::Status::CANCELLED);
+  Finish(ToAnswer(status));
+}
+
+void RunCall::OnCancel() {
+  End(absl::CancelledError("the client is gone"));
 }
 
 void RunCall::OnDone() {
   const std::shared_ptr<RunCall> last = std::move(self_);
+  last->rooms_.waiting->Remove(last.get());
   MutexLock lock(&last->mu_);
   last->subscription_.Cancel();
 }

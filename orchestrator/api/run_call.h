@@ -8,6 +8,7 @@
 #include "common/mutex.h"
 #include "grpcpp/support/server_callback.h"
 #include "orchestrator/api/definitions.h"
+#include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/shard/router.h"
@@ -26,6 +27,7 @@ class RunCall final : public grpc::ServerUnaryReactor, public std::enable_shared
     effects::WatchHub* hub;
     const Definitions* definitions;
     WorkerPool* pool;
+    WaitingCalls* waiting;
   };
 
   static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, shard::StartRequest start,
@@ -38,6 +40,7 @@ class RunCall final : public grpc::ServerUnaryReactor, public std::enable_shared
   void OnDone() override;
 
  private:
+  void End(const absl::Status& status);
   void OnStarted(absl::StatusOr<shard::StartResult> result);
   void OnPublished(const effects::WatchHub::Record& record);
   // True for the one that gets to answer; everybody else is late.

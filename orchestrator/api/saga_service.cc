@@ -91,7 +91,8 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(grpc::CallbackServerContext* cont
   auto start =
       CheckStart(request->saga_id(), request->definition(), request->revision(), request->input(), *rooms_.definitions);
   if (!start.ok()) return AnswerNow(context, start.status());
-  return RunCall::Begin({rooms_.router, rooms_.hub, rooms_.definitions, &pool_}, *std::move(start), request, response);
+  return RunCall::Begin({rooms_.router, rooms_.hub, rooms_.definitions, &pool_, &waiting_}, *std::move(start), request,
+                        response);
 }
 
 grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context, const v1::GetSagaRequest* request,
@@ -145,7 +146,7 @@ grpc::ServerWriteReactor<v1::WatchSagaResponse>* SagaService::WatchSaga(grpc::Ca
   if (!status.ok()) return new RefusedWatch(status);
   const auto record = rooms_.reader->GetSaga(request->saga_id());
   if (!record.ok()) return new RefusedWatch(SagaError(record.status(), request->saga_id()));
-  return WatchCall::Begin({rooms_.reader, rooms_.hub, &pool_}, request->saga_id(), request->from_sequence());
+  return WatchCall::Begin({rooms_.reader, rooms_.hub, &pool_, &waiting_}, request->saga_id(), request->from_sequence());
 }
 
 grpc::ServerUnaryReactor* SagaService::GetSagaHistory(grpc::CallbackServerContext* context,

@@ -3,6 +3,7 @@
 #define TUTTI_ORCHESTRATOR_API_SAGA_SERVICE_H_
 
 #include "orchestrator/api/definitions.h"
+#include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/shard/router.h"
@@ -41,6 +42,10 @@ class SagaService final : public v1::SagaService::CallbackService {
   grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const v1::CancelSagaRequest* request,
                                        v1::CancelSagaResponse* response) override;
 
+  // Answers every RunSaga and WatchSaga that waits with SHUTTING_DOWN, from now on: a drain would otherwise last as
+  // long as they do. Their sagas go on.
+  void EndWaits() { waiting_.EndAll(); }
+
  private:
   static constexpr int kWorkers = 2;
 
@@ -49,6 +54,7 @@ class SagaService final : public v1::SagaService::CallbackService {
   absl::Status ReadHistory(const v1::GetSagaHistoryRequest& request, v1::GetSagaHistoryResponse* response) const;
 
   const Rooms rooms_;
+  WaitingCalls waiting_;
   WorkerPool pool_;
 };
 

@@ -256,6 +256,19 @@ TEST_F(SagaServiceTest, AnotherSagasRunIsNotAnsweredToAConflictingStart) {
   EXPECT_EQ(ReasonOf(Run(request, &response)), "SAGA_EXISTS");
 }
 
+TEST_F(SagaServiceTest, ADrainAnswersRunsThatWaitAndThoseThatCome) {
+  world_.NewSaga("b-1");
+  auto run = std::async(std::launch::async, [this] {
+    v1::RunSagaResponse response;
+    return Run(RunRequest("b-1"), &response);
+  });
+  ASSERT_TRUE(world_.AwaitSubscriptions(1));
+  world_.EndWaits();
+  EXPECT_EQ(ReasonOf(run.get()), "SHUTTING_DOWN");
+  v1::RunSagaResponse response;
+  EXPECT_EQ(ReasonOf(Run(RunRequest("b-1"), &response)), "SHUTTING_DOWN");
+}
+
 TEST_F(SagaServiceTest, AnUnknownWaitIsRefused) {
   v1::RunSagaResponse response;
   ExpectViolation(Run(RunRequest("b-1", static_cast<v1::WaitUntil>(9)), &response), "FIELD_INVALID", "wait_until");

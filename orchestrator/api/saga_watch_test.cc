@@ -173,6 +173,17 @@ TEST_F(SagaWatchTest, AClientThatGoesAwayIsForgotten) {
   EXPECT_TRUE(world_.AwaitSubscriptions(0));
 }
 
+TEST_F(SagaWatchTest, ADrainEndsTheStreamAfterTheEventUnderWay) {
+  world_.NewSaga("b-1");
+  const auto watch = Open("b-1");
+  EXPECT_EQ(watch->Next(), 1);
+  world_.EndWaits();
+  EXPECT_EQ(watch->Next(), 0);
+  const absl::Status status = watch->Finish();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(status), "SHUTTING_DOWN");
+}
+
 TEST_F(SagaWatchTest, WhatCannotBeWatchedIsRefused) {
   auto watch = Open("nobody");
   EXPECT_EQ(watch->Next(), 0);

@@ -93,6 +93,7 @@ class ServiceWorld {
   v1::DefinitionService::Stub& definitions() { return *definition_stub_; }
   FakeRouter& router() { return router_; }
   effects::WatchHub& hub() { return hub_; }
+  void EndWaits() { saga_service_.EndWaits(); }
 
   // A running saga in the store, with SAGA_STARTED as its history.
   storage::v1::SagaRecord NewSaga(const std::string& saga_id);

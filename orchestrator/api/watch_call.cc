@@ -20,6 +20,7 @@ grpc::ServerWriteReactor<v1::WatchSagaResponse>* WatchCall::Begin(const Rooms& r
           call->OnPublished(record, history);
         });
   }
+  rooms.waiting->Add(call.get(), [call](const absl::Status& status) { call->End(status); });
   rooms.pool->Post([call] { call->Advance(); });
   return call.get();
 }
@@ -50,6 +51,7 @@ void WatchCall::OnPublished(const effects::WatchHub::Record& record, const effec
 }
 
 WatchCall::Next WatchCall::Choose() {
+  if (over_) outcome_ = ended_by_;
   if (over_ || !outcome_.ok()) return Next::kFinish;
   if (!events_.empty()) {
     *message_.mutable_event() = std::move(events_.front());
@@ -126,25 +128,31 @@ void WatchCall::OnWriteDone(bool ok) {
   if (!ok) {
     MutexLock lock(&mu_);
     over_ = true;
-    outcome_ = absl::CancelledError("the client is gone");
+    ended_by_ = absl::CancelledError("the client is gone");
   }
   // Here gRPC's thread would read the store; the pool is for that.
   rooms_.pool->Post([call = shared_from_this()] { call->Advance(); });
 }
 
-void WatchCall::OnCancel() {
+void WatchCall::End(const absl::Status& status) {
   {
     MutexLock lock(&mu_);
     if (over_) return;
     over_ = true;
+    ended_by_ = status;
     if (busy_) return;  // whoever is busy finishes the stream
     busy_ = true;
   }
-  Finish(grpc::Status::CANCELLED);
+  Finish(ToAnswer(status));
+}
+
+void WatchCall::OnCancel() {
+  End(absl::CancelledError("the client is gone"));
 }
 
 void WatchCall::OnDone() {
   const std::shared_ptr<WatchCall> last = std::move(self_);
+  last->rooms_.waiting->Remove(last.get());
   MutexLock lock(&last->mu_);
   last->over_ = true;
   last->subscription_.Cancel();

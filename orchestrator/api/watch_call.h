@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "common/mutex.h"
 #include "grpcpp/support/server_callback.h"
+#include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/store/saga_store.h"
@@ -26,6 +27,7 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
     const store::SagaReader* reader;
     effects::WatchHub* hub;
     WorkerPool* pool;
+    WaitingCalls* waiting;
   };
 
   static grpc::ServerWriteReactor<v1::WatchSagaResponse>* Begin(const Rooms& rooms, const std::string& saga_id,
@@ -40,6 +42,7 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
  private:
   enum class Next { kWrite, kRead, kWait, kFinish };
 
+  void End(const absl::Status& status);
   void OnPublished(const effects::WatchHub::Record& record, const effects::WatchHub::History& history);
   // Writes the next event, or reads more, or rests until something is published. Runs for at most one thread: whoever
   // set busy_.
@@ -56,7 +59,8 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
   Mutex mu_;
   bool busy_ ABSL_GUARDED_BY(mu_) = true;  // advancing or writing
   bool over_ ABSL_GUARDED_BY(mu_) = false;
-  bool behind_ ABSL_GUARDED_BY(mu_) = true;  // the store may hold events that events_ does not
+  absl::Status ended_by_ ABSL_GUARDED_BY(mu_);  // the client or a drain, while somebody was busy
+  bool behind_ ABSL_GUARDED_BY(mu_) = true;     // the store may hold events that events_ does not
   int64_t next_sequence_ ABSL_GUARDED_BY(mu_);
   std::deque<v1::HistoryEvent> events_ ABSL_GUARDED_BY(mu_);
   int64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;  // of the newest record seen

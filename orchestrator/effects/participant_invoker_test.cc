@@ -168,7 +168,7 @@ class ParticipantInvokerTest : public testing::Test {
   ParticipantEndpoint Endpoint(int port) {
     ParticipantEndpoint endpoint;
     endpoint.name = "payment";
-    endpoint.target = "localhost:" + std::to_string(port);
+    endpoint.target = "127.0.0.1:" + std::to_string(port);
     return endpoint;
   }
 
@@ -355,7 +355,7 @@ TEST_F(ParticipantInvokerTest, NotSentSaysWhichParticipantWhereAndWhy) {
   const auto not_sent = log_.NextOf<saga::NotSent>();
   EXPECT_EQ(not_sent.attempt, command.attempt);
   EXPECT_THAT(not_sent.message, HasSubstr("\"payment\""));
-  EXPECT_THAT(not_sent.message, HasSubstr("localhost:" + std::to_string(port)));
+  EXPECT_THAT(not_sent.message, HasSubstr("127.0.0.1:" + std::to_string(port)));
   EXPECT_THAT(not_sent.message, testing::ContainsRegex("CONNECTING|TRANSIENT_FAILURE|IDLE"));
 }
 
