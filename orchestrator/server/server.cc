@@ -119,6 +119,7 @@ absl::Status Server::WritePortFile() {
 
 void Server::Shutdown() {
   Log(LogLevel::kInfo, "draining");
+  saga_service_->EndWaits();
   grpc_server_->Drain();
   router_->Drain(options_.reply_drain_ms);
   invoker_->Shutdown();
