@@ -15,6 +15,13 @@ inline constexpr int kStepsMax = 64;                  // transitive edges stay a
 inline constexpr size_t kInputBytesMax = 256 * 1024;  // a record is rewritten whole at every event
 inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as well
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
+inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
+// Of any duration in a definition: a command older than its horizon is not sent anyway.
+inline constexpr int64_t kDurationMsMax = 7LL * 24 * 60 * 60 * 1000;
+inline constexpr int kAttemptsMax = 1'000'000;  // of a definition's own limits; beyond, say unlimited
+// Of a command's headers that the definition sets: together with our own they must fit gRPC's 8 KiB.
+inline constexpr int kMetadataEntriesMax = 32;
+inline constexpr size_t kMetadataBytesMax = 4096;
 inline constexpr int kLabelsMax = 16;  // one index entry each
 inline constexpr size_t kLabelBytesMax = 256;
 inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kept in history

@@ -1,0 +1,147 @@
+#include "orchestrator/catalog/catalog.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/errors.h"
+
+namespace tutti::catalog {
+namespace {
+
+constexpr uint32_t kRecordVersion = 1;
+
+// The outcome of one commit, awaited by the thread that handed it over.
+class Commitment {
+ public:
+  store::CommitDone Callback() {
+    return [this](store::CommitResult result, const absl::Status& detail) {
+      MutexLock lock(&mu_);
+      done_ = true;
+      result_ = result;
+      detail_ = detail;
+      // Under the lock: the waiting thread destroys this as soon as it can take it.
+      condition_.SignalAll();
+    };
+  }
+
+  absl::Status Await() {
+    MutexLock lock(&mu_);
+    while (!done_) condition_.Wait(&mu_);
+    if (result_ == store::CommitResult::kDurable) return absl::OkStatus();
+    return absl::UnavailableError(
+        absl::StrCat("nobody knows whether the revision was stored; apply it again: ", detail_.message()));
+  }
+
+ private:
+  Mutex mu_;
+  CondVar condition_;
+  bool done_ ABSL_GUARDED_BY(mu_) = false;
+  store::CommitResult result_ ABSL_GUARDED_BY(mu_) = store::CommitResult::kUnknown;
+  absl::Status detail_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+Catalog::Catalog(store::SagaStore* store, const store::SagaReader* reader, definition::DescriptorSource* descriptors,
+                 const Clock* clock)
+    : store_(store), reader_(reader), descriptors_(descriptors), clock_(clock) {}
+
+absl::Status Catalog::Load() {
+  MutexLock apply_lock(&apply_mu_);
+  absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> records = reader_->GetDefinitions();
+  if (!records.ok()) return records.status();
+  decltype(revisions_) loaded;
+  for (storage::v1::DefinitionRecord& record : *records) {
+    if (record.version() > kRecordVersion) {
+      return absl::FailedPreconditionError(absl::StrCat("definition `", record.name(), "` revision ", record.revision(),
+                                                        " was stored by a newer version; start that one"));
+    }
+    absl::StatusOr<definition::Compiled> compiled = definition::Recompile(record);
+    if (!compiled.ok()) return compiled.status();
+    auto revision = std::make_shared<Revision>();
+    revision->compiled = compiled->definition;
+    revision->record = std::move(record);
+    loaded[revision->record.name()][revision->record.revision()] = std::move(revision);
+  }
+  MutexLock lock(&mu_);
+  revisions_ = std::move(loaded);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_run) {
+  MutexLock apply_lock(&apply_mu_);
+  // The number is not known before the name is; compiling is cheap once participants have been asked, and they are
+  // asked only here.
+  absl::StatusOr<definition::Compiled> compiled = definition::Compile(source, 1, descriptors_);
+  if (!compiled.ok()) return compiled.status();
+  int64_t next = 1;
+  {
+    MutexLock lock(&mu_);
+    const auto it = revisions_.find(compiled->name);
+    if (it != revisions_.end() && !it->second.empty()) {
+      const auto& newest = it->second.rbegin()->second;
+      if (newest->record.digest() == compiled->digest) return ApplyResult{newest, true};
+      next = newest->record.revision() + 1;
+    }
+  }
+  auto revision = std::make_shared<Revision>();
+  revision->record.set_version(kRecordVersion);
+  revision->record.set_name(compiled->name);
+  revision->record.set_revision(next);
+  revision->record.set_source(std::string(source));
+  revision->record.set_digest(compiled->digest);
+  revision->record.set_created_ms(clock_->WallMs());
+  *revision->record.mutable_descriptors() = std::move(compiled->descriptors);
+  // From the stored form: what a restart will read is what runs from now on, and a record that could not be read again
+  // is never written.
+  absl::StatusOr<definition::Compiled> kept = definition::Recompile(revision->record);
+  if (!kept.ok()) return absl::InternalError(std::string(kept.status().message()));
+  revision->compiled = kept->definition;
+  if (dry_run) return ApplyResult{std::move(revision), false};
+
+  store::WriteSet write_set;
+  write_set.definitions.push_back(revision->record);
+  Commitment commitment;
+  store_->Commit(std::move(write_set), commitment.Callback());
+  if (absl::Status status = commitment.Await(); !status.ok()) return status;
+  MutexLock lock(&mu_);
+  revisions_[revision->record.name()][next] = revision;
+  return ApplyResult{std::move(revision), false};
+}
+
+absl::StatusOr<std::shared_ptr<const Revision>> Catalog::Get(absl::string_view name, int64_t revision) const {
+  MutexLock lock(&mu_);
+  const auto it = revisions_.find(name);
+  if (it == revisions_.end()) {
+    std::vector<std::string> names;
+    for (const auto& entry : revisions_) names.push_back(entry.first);
+    const std::string known =
+        names.empty() ? "none has been applied" : absl::StrCat("there are ", absl::StrJoin(names, ", "));
+    return WithReason(absl::NotFoundError(absl::StrCat("there is no definition `", name, "`; ", known)),
+                      "DEFINITION_NOT_FOUND");
+  }
+  if (revision == 0) return it->second.rbegin()->second;
+  const auto found = it->second.find(revision);
+  if (found != it->second.end()) return found->second;
+  return WithReason(absl::NotFoundError(absl::StrCat("definition `", name, "` has no revision ", revision,
+                                                     "; it has 1 to ", it->second.rbegin()->first)),
+                    "DEFINITION_NOT_FOUND");
+}
+
+std::vector<std::shared_ptr<const Revision>> Catalog::List() const {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<const Revision>> newest;
+  for (const auto& entry : revisions_) newest.push_back(entry.second.rbegin()->second);
+  return newest;
+}
+
+std::shared_ptr<const saga::Recipe> Catalog::Find(absl::string_view definition, int64_t revision) const {
+  MutexLock lock(&mu_);
+  const auto it = revisions_.find(definition);
+  if (it == revisions_.end()) return nullptr;
+  const auto found = it->second.find(revision);
+  return found == it->second.end() ? nullptr : found->second->compiled->recipe();
+}
+
+}  // namespace tutti::catalog

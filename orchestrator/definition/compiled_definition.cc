@@ -1,0 +1,87 @@
+#include "orchestrator/definition/compiled_definition.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/limits.h"
+#include "google/protobuf/arena.h"
+#include "orchestrator/definition/compilation.h"
+#include "orchestrator/definition/input_codec.h"
+#include "orchestrator/definition/value_copy.h"
+
+namespace tutti::definition {
+namespace {
+
+// A kept revision brings all its types with it; which participant they came from no longer matters.
+class StoredDescriptors final : public DescriptorSource {
+ public:
+  explicit StoredDescriptors(const google::protobuf::FileDescriptorSet& files) : files_(files) {}
+
+  bool KnowsParticipant(absl::string_view) const override { return true; }
+  absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view, absl::string_view) override {
+    return files_;
+  }
+
+ private:
+  const google::protobuf::FileDescriptorSet& files_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> PlannedDefinition::EncodeInput(const google::protobuf::Struct& input) const {
+  return EncodeStruct(input, *plans_->sources.input, plans_->inline_input);
+}
+
+absl::StatusOr<google::protobuf::Struct> PlannedDefinition::DecodeInput(absl::string_view encoded) const {
+  google::protobuf::Arena arena;
+  google::protobuf::Message* message = plans_->sources.input->New(&arena);
+  if (!message->ParsePartialFromArray(encoded.data(), static_cast<int>(encoded.size()))) {
+    return absl::DataLossError("the stored input cannot be read");
+  }
+  absl::StatusOr<google::protobuf::Value> value = ToValue(*message);
+  if (!value.ok()) return value.status();
+  if (value->has_struct_value()) return std::move(*value->mutable_struct_value());
+  google::protobuf::Struct wrapped;  // a well-known type whose JSON form is no object
+  (*wrapped.mutable_fields())["value"] = *std::move(value);
+  return wrapped;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> PlannedDefinition::MapLabels(absl::string_view encoded_input) const {
+  Scope scope(&plans_->sources, encoded_input, nullptr, "");
+  std::map<std::string, std::string> labels;
+  std::vector<FieldViolation> violations;
+  for (const auto& [name, plan] : plans_->labels) {
+    absl::StatusOr<std::string> value = scope.Text(plan);
+    if (!value.ok()) return value.status();
+    if (value->size() > limits::kLabelBytesMax) {
+      violations.push_back({absl::StrCat("labels.", name),
+                            absl::StrCat("has ", value->size(), " bytes, at most ", limits::kLabelBytesMax,
+                                         " are allowed; shorten the "
+                                         "input fields it is made of")});
+    }
+    labels.emplace(name, *std::move(value));
+  }
+  if (!violations.empty()) return InvalidArgumentError("INVALID_INPUT", violations);
+  return labels;
+}
+
+absl::StatusOr<Compiled> Compile(absl::string_view text, int64_t revision, DescriptorSource* source) {
+  return Compilation(revision, source).Run(text);
+}
+
+absl::StatusOr<Compiled> Recompile(const storage::v1::DefinitionRecord& record) {
+  StoredDescriptors source(record.descriptors());
+  absl::StatusOr<Compiled> compiled = Compilation(record.revision(), &source).Run(record.source());
+  const auto damaged = [&](absl::string_view why) {
+    return absl::DataLossError(absl::StrCat("revision ", record.revision(), " of definition `", record.name(),
+                                            "` cannot be compiled again: ", why));
+  };
+  if (!compiled.ok()) return damaged(compiled.status().message());
+  if (compiled->name != record.name() || compiled->digest != record.digest()) {
+    return damaged("its text and its descriptors are not those that were applied");
+  }
+  return compiled;
+}
+
+}  // namespace tutti::definition
