@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <utility>
@@ -45,7 +46,8 @@ class WriteCall final : public grpc::ServerUnaryReactor {
  public:
   using Write = std::function<absl::Status(WriteView&)>;
 
-  WriteCall(const CallHost& host, const Call& call) : host_(host), call_(call), begin_ms_(host.clock->MonotonicMs()) {
+  WriteCall(const CallHost& host, const Call& call)
+      : host_(host), call_(call), begin_(std::chrono::steady_clock::now()) {
     command_.method = call.method;
     command_.reply = call.reply;
   }
@@ -158,7 +160,7 @@ class WriteCall final : public grpc::ServerUnaryReactor {
     }
     const std::string code = absl::StatusCodeToString(answer_.status.code());
     host_.metrics->CountCommand(command_.method, operation(), answer_.mark, code,
-                                static_cast<double>(host_.clock->MonotonicMs() - begin_ms_) / 1000);
+                                std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
     if (LogEnabled(LogLevel::kDebug)) {
       Log(LogLevel::kDebug, "call answered",
           {{"method", command_.method},
@@ -179,7 +181,7 @@ class WriteCall final : public grpc::ServerUnaryReactor {
 
   const CallHost host_;
   const Call call_;
-  const int64_t begin_ms_;
+  const std::chrono::steady_clock::time_point begin_;
   std::optional<CommandContext> command_context_;  // unset for plain writes
   Command command_;
   Write write_;

@@ -32,10 +32,12 @@ class Server final : public ParticipantServer {
     service_ = spec.make_service({db_.get(), committer_.get(), options.enable_fault_injection ? faults_.get() : nullptr,
                                   metrics_.get(), &clock_});
 
-    absl::StatusOr<std::unique_ptr<MetricsListener>> listener =
-        MetricsListener::Start(options.metrics_listen, registry_);
-    if (!listener.ok()) return listener.status();
-    metrics_listener_ = *std::move(listener);
+    if (!options.metrics_listen.empty()) {
+      absl::StatusOr<std::unique_ptr<MetricsListener>> listener =
+          MetricsListener::Start(options.metrics_listen, registry_);
+      if (!listener.ok()) return listener.status();
+      metrics_listener_ = *std::move(listener);
+    }
 
     std::vector<grpc::Service*> services = {service_.get()};
     if (options.enable_fault_injection) services.push_back(fault_service_.get());
@@ -49,7 +51,7 @@ class Server final : public ParticipantServer {
   }
 
   int port() const override { return server_->port(); }
-  int metrics_port() const override { return metrics_listener_->port(); }
+  int metrics_port() const override { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
   void Drain() override { server_->Drain(); }
 
  private:
@@ -73,8 +75,10 @@ struct Flags {
 
 void AddFlags(CLI::App& app, Flags* flags) {
   ParticipantOptions& options = flags->options;
+  options.metrics_listen = "127.0.0.1:0";
   app.add_option("--listen", options.listen, "gRPC address; port 0 picks a free one")->capture_default_str();
-  app.add_option("--metrics-listen", options.metrics_listen, "HTTP address of /metrics; port 0 picks a free one")
+  app.add_option("--metrics-listen", options.metrics_listen,
+                 "HTTP address of /metrics; port 0 picks a free one, empty: none")
       ->capture_default_str();
   app.add_option("--data-dir", options.data_dir, "directory of the database; made when missing")->required();
   app.add_option("--port-file", flags->port_file, R"(file to write {"grpc":PORT,"metrics":PORT} to, once serving)");

@@ -23,7 +23,7 @@ struct ParticipantSpec {
 
 struct ParticipantOptions {
   std::string listen = "127.0.0.1:0";
-  std::string metrics_listen = "127.0.0.1:0";
+  std::string metrics_listen;  // empty: no /metrics
   std::string data_dir;
   bool enable_fault_injection = false;
 };
@@ -36,8 +36,8 @@ class ParticipantServer {
   virtual ~ParticipantServer() = default;  // drains
 
   virtual int port() const = 0;
-  virtual int metrics_port() const = 0;
-  virtual void Drain() = 0;  // finishes calls in flight; blocks
+  virtual int metrics_port() const = 0;  // 0: none
+  virtual void Drain() = 0;              // finishes calls in flight; blocks
 };
 
 // Parses flags, serves until SIGTERM or SIGINT, drains. Returns the exit status.
