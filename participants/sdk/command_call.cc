@@ -151,7 +151,9 @@ class WriteCall final : public grpc::ServerUnaryReactor {
       MutexLock lock(&mutex_);
       waiting_ = false;
     }
-    next_();
+    // A local, as the call may be gone before `next` returns.
+    const std::function<void()> next = std::move(next_);
+    next();
   }
 
   void Finish() {
