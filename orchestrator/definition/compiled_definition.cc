@@ -62,7 +62,7 @@ absl::StatusOr<std::map<std::string, std::string>> PlannedDefinition::MapLabels(
     }
     labels.emplace(name, *std::move(value));
   }
-  if (!violations.empty()) return InvalidArgumentError("INVALID_INPUT", violations);
+  if (!violations.empty()) return InvalidArgumentError("INPUT_INVALID", violations);
   return labels;
 }
 

@@ -235,7 +235,7 @@ absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& pro
     reader.Refuse("input", absl::StrCat("has ", bytes.size(), " bytes, at most ", limits::kInputBytesMax,
                                         " are allowed; pass large values by reference"));
   }
-  if (!reader.violations().empty()) return InvalidArgumentError("INVALID_INPUT", reader.violations());
+  if (!reader.violations().empty()) return InvalidArgumentError("INPUT_INVALID", reader.violations());
   return bytes;
 }
 

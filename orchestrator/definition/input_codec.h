@@ -11,7 +11,7 @@
 namespace tutti::definition {
 
 // The deterministic encoding of `input` as `prototype`'s type. `all_required`: every singular field that is not
-// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INVALID_INPUT, violations at "input.…".
+// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INPUT_INVALID, violations at "input.…".
 // Thread-safe.
 absl::StatusOr<std::string> EncodeStruct(const google::protobuf::Struct& input,
                                          const google::protobuf::Message& prototype, bool all_required);

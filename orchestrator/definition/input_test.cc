@@ -85,6 +85,10 @@ TEST(InputTest, AMessageCanDeclareTheInput) {
             "input.card: only one of `account` and `card` can be set; keep one");
 }
 
+TEST(InputTest, MistakesCarryTheDocumentedReason) {
+  EXPECT_EQ(ReasonOf(WithInput("{n: int64}")->EncodeInput({}).status()), "INPUT_INVALID");
+}
+
 TEST(InputTest, NoInputMeansAnEmptyOne) {
   EXPECT_EQ(Sent("{}", "{}"), "{}");
   EXPECT_EQ(Sent("{}", R"({"a":1})"), "input.a: there is no such field; remove it");
