@@ -2,13 +2,33 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace tutti::server {
 namespace {
 
 using testing::HasSubstr;
 
+// A folder with files of these names, gone with the object.
+class Folder {
+ public:
+  explicit Folder(std::initializer_list<const char*> files) {
+    std::string name = (std::filesystem::temp_directory_path() / "tutti-participants-XXXXXX").string();
+    path_ = mkdtemp(name.data());
+    for (const char* file : files) std::ofstream(path_ + "/" + file) << "content";
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 TEST(ParticipantsFileTest, ReadsEverySetting) {
+  const Folder folder({"ca.pem", "token"});
   const auto participants = ParseParticipants(R"(
 participants:
   payment:
@@ -18,11 +38,11 @@ participants:
     descriptor_set: sets/payment.binpb
     concurrency: 7
     load_balancing: round_robin
-    bearer_token_file: /run/token
+    bearer_token_file: token
     tls: {ca_file: ca.pem, server_name: payment.internal}
   shop: {target: "unix:/tmp/shop"}
 )",
-                                              "/etc/tutti");
+                                              folder.path());
   ASSERT_TRUE(participants.ok()) << participants.status();
   ASSERT_EQ(participants->size(), 2u);
   const Participant& payment = participants->at(0);
@@ -30,12 +50,12 @@ participants:
   EXPECT_EQ(payment.endpoint.target, "payment:7601");
   EXPECT_TRUE(payment.traits.barrier);
   EXPECT_TRUE(payment.traits.refusals_open);
-  EXPECT_EQ(payment.descriptor_set, "/etc/tutti/sets/payment.binpb");
+  EXPECT_EQ(payment.descriptor_set, folder.path() + "/sets/payment.binpb");
   EXPECT_EQ(payment.endpoint.max_in_flight, 7);
   EXPECT_EQ(payment.endpoint.load_balancing, "round_robin");
-  EXPECT_EQ(payment.endpoint.bearer_token_file, "/run/token");
+  EXPECT_EQ(payment.endpoint.bearer_token_file, folder.path() + "/token");
   EXPECT_TRUE(payment.endpoint.UsesTls());
-  EXPECT_EQ(payment.endpoint.ca_file, "/etc/tutti/ca.pem");
+  EXPECT_EQ(payment.endpoint.ca_file, folder.path() + "/ca.pem");
   EXPECT_EQ(payment.endpoint.server_name, "payment.internal");
   EXPECT_FALSE(participants->at(1).traits.barrier);
   EXPECT_FALSE(participants->at(1).traits.refusals_open);
