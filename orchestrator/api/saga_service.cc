@@ -50,6 +50,15 @@ absl::Status CheckText(absl::string_view field, absl::string_view text, size_t b
                               {{std::string(field), absl::StrCat("has ", text.size(), " bytes; at most ", bytes_max)}});
 }
 
+// What every word to a saga carries: its id, a reason, and who says it.
+template <typename Request>
+absl::Status CheckWord(const Request& request) {
+  absl::Status status = ValidateSagaId(request.saga_id());
+  if (status.ok()) status = CheckText("reason", request.reason(), limits::kStatusMessageBytesMax);
+  if (status.ok()) status = CheckText("by", request.by(), limits::kLabelBytesMax);
+  return status;
+}
+
 // A stream that ends before it begins.
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchSagaResponse> {
  public:
@@ -188,20 +197,69 @@ absl::Status SagaService::ReadHistory(const v1::GetSagaHistoryRequest& request,
 grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
                                                   const v1::CancelSagaRequest* request,
                                                   v1::CancelSagaResponse* response) {
-  absl::Status status = ValidateSagaId(request->saga_id());
-  if (status.ok()) status = CheckText("reason", request->reason(), limits::kStatusMessageBytesMax);
-  if (status.ok()) status = CheckText("by", request->by(), limits::kLabelBytesMax);
+  if (absl::Status status = CheckWord(*request); !status.ok()) return AnswerNow(context, status);
+  return Tell(context, request->saga_id(), saga::CancelRequested{.reason = request->reason(), .by = request->by()},
+              response->mutable_saga());
+}
+
+grpc::ServerUnaryReactor* SagaService::RetrySaga(grpc::CallbackServerContext* context,
+                                                 const v1::RetrySagaRequest* request, v1::RetrySagaResponse* response) {
+  absl::Status status = CheckWord(*request);
+  if (status.ok() && (request->steps().empty() || request->steps_size() > limits::kStepsMax)) {
+    status = InvalidArgumentError(
+        "FIELD_INVALID", {{"steps", "must name the parked steps to retry, each with its parking.history_sequence"}});
+  }
   if (!status.ok()) return AnswerNow(context, status);
+  saga::RetryRequested retry{.reason = request->reason(), .by = request->by()};
+  for (const v1::ParkedStep& step : request->steps()) retry.parkings.push_back({step.step(), step.history_sequence()});
+  return Tell(context, request->saga_id(), std::move(retry), response->mutable_saga());
+}
+
+grpc::ServerUnaryReactor* SagaService::ResolveStep(grpc::CallbackServerContext* context,
+                                                   const v1::ResolveStepRequest* request,
+                                                   v1::ResolveStepResponse* response) {
+  auto resolve = CheckResolve(*request);
+  if (!resolve.ok()) return AnswerNow(context, resolve.status());
+  return Tell(context, request->saga_id(), *std::move(resolve), response->mutable_saga());
+}
+
+absl::StatusOr<saga::ResolveRequested> SagaService::CheckResolve(const v1::ResolveStepRequest& request) const {
+  if (absl::Status status = CheckWord(request); !status.ok()) return status;
+  std::vector<FieldViolation> violations;
+  const bool done = request.resolution() == v1::RESOLUTION_DONE;
+  if (!done && request.resolution() != v1::RESOLUTION_UNDONE) {
+    violations.push_back({"resolution", "must be DONE or UNDONE"});
+  }
+  if (request.reason().empty())
+    violations.push_back({"reason", "is empty; say how you know, for those who come after"});
+  if (request.step().empty()) violations.push_back({"step", "is empty; name the parked step"});
+  if (!done && request.has_reply()) violations.push_back({"reply", "belongs to DONE only"});
+  if (!violations.empty()) return InvalidArgumentError("FIELD_INVALID", violations);
+  saga::ResolveRequested resolve{.parking = {request.step(), request.history_sequence()},
+                                 .resolution = request.resolution(),
+                                 .reason = request.reason(),
+                                 .by = request.by()};
+  if (!done) return resolve;
+  const auto record = rooms_.reader->GetSaga(request.saga_id());
+  if (!record.ok()) return SagaError(record.status(), request.saga_id());
+  const auto revision = RevisionOf(*record);
+  if (revision == nullptr) return absl::InternalError("the saga's definition revision is missing");
+  auto reply = revision->compiled->EncodeReply(request.step(),
+                                               request.has_reply() ? std::optional(request.reply()) : std::nullopt);
+  if (!reply.ok()) return reply.status();
+  resolve.reply = *std::move(reply);
+  return resolve;
+}
+
+grpc::ServerUnaryReactor* SagaService::Tell(grpc::CallbackServerContext* context, const std::string& saga_id,
+                                            shard::SagaWord word, v1::Saga* answer) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  rooms_.router->Cancel(request->saga_id(), request->reason(), request->by(),
-                        [=, this](absl::StatusOr<storage::v1::SagaRecord> record) {
-                          pool_.Post([=, this, record = std::move(record)] {
-                            if (record.ok()) {
-                              *response->mutable_saga() = ToSaga(*record, RevisionOf(*record).get());
-                            }
-                            reactor->Finish(ToAnswer(record.status()));
-                          });
-                        });
+  rooms_.router->Tell(saga_id, std::move(word), [=, this](absl::StatusOr<storage::v1::SagaRecord> record) {
+    pool_.Post([=, this, record = std::move(record)] {
+      if (record.ok()) *answer = ToSaga(*record, RevisionOf(*record).get());
+      reactor->Finish(ToAnswer(record.status()));
+    });
+  });
   return reactor;
 }
 

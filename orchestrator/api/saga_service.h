@@ -41,6 +41,10 @@ class SagaService final : public v1::SagaService::CallbackService {
                                            v1::GetSagaHistoryResponse* response) override;
   grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const v1::CancelSagaRequest* request,
                                        v1::CancelSagaResponse* response) override;
+  grpc::ServerUnaryReactor* RetrySaga(grpc::CallbackServerContext* context, const v1::RetrySagaRequest* request,
+                                      v1::RetrySagaResponse* response) override;
+  grpc::ServerUnaryReactor* ResolveStep(grpc::CallbackServerContext* context, const v1::ResolveStepRequest* request,
+                                        v1::ResolveStepResponse* response) override;
 
   // Answers every RunSaga and WatchSaga that waits with SHUTTING_DOWN, from now on: a drain would otherwise last as
   // long as they do. Their sagas go on.
@@ -49,6 +53,10 @@ class SagaService final : public v1::SagaService::CallbackService {
  private:
   static constexpr int kWorkers = 2;
 
+  // Answers with the saga as the word left it.
+  grpc::ServerUnaryReactor* Tell(grpc::CallbackServerContext* context, const std::string& saga_id, shard::SagaWord word,
+                                 v1::Saga* answer);
+  absl::StatusOr<saga::ResolveRequested> CheckResolve(const v1::ResolveStepRequest& request) const;
   std::shared_ptr<const catalog::Revision> RevisionOf(const storage::v1::SagaRecord& record) const;
   absl::Status List(const v1::ListSagasRequest& request, v1::ListSagasResponse* response) const;
   absl::Status ReadHistory(const v1::GetSagaHistoryRequest& request, v1::GetSagaHistoryResponse* response) const;

@@ -241,7 +241,7 @@ TEST_F(SagaServiceTest, AClientThatGoesAwayEndsItsWaitAndNothingElse) {
   context.TryCancel();
   EXPECT_EQ(run.get(), grpc::StatusCode::CANCELLED);
   EXPECT_TRUE(world_.AwaitSubscriptions(0));
-  EXPECT_EQ(world_.router().last_cancel(), "");
+  EXPECT_EQ(world_.router().last_word(), "");
   CommitPoint(&record);
   v1::RunSagaResponse response;
   EXPECT_TRUE(Run(RunRequest("b-1"), &response).ok());
@@ -384,13 +384,46 @@ TEST_F(SagaServiceTest, ACancelIsRoutedAndItsFieldsAreLimited) {
   v1::CancelSagaResponse response;
   ASSERT_TRUE(Call(&v1::SagaService::Stub::CancelSaga, request, &response).ok());
   EXPECT_EQ(response.saga().saga_id(), "b-1");
-  EXPECT_EQ(world_.router().last_cancel(), "b-1|changed my mind|u1");
+  EXPECT_EQ(world_.router().last_word(), "b-1|cancel by u1: changed my mind");
   request.set_by(std::string(limits::kLabelBytesMax + 1, 'x'));
   ExpectViolation(Call(&v1::SagaService::Stub::CancelSaga, request, &response), "FIELD_INVALID", "by");
   request.set_reason(std::string(limits::kStatusMessageBytesMax + 1, 'x'));
   ExpectViolation(Call(&v1::SagaService::Stub::CancelSaga, request, &response), "FIELD_INVALID", "reason");
   request.clear_saga_id();
   ExpectViolation(Call(&v1::SagaService::Stub::CancelSaga, request, &response), "SAGA_ID_INVALID", "saga_id");
+}
+
+TEST_F(SagaServiceTest, ARetryNamesItsParkings) {
+  world_.NewSaga("b-1");
+  v1::RetrySagaRequest request;
+  v1::RetrySagaResponse response;
+  request.set_saga_id("b-1");
+  request.set_reason("mended");
+  request.set_by("ops");
+  ExpectViolation(Call(&v1::SagaService::Stub::RetrySaga, request, &response), "FIELD_INVALID", "steps");
+  request.add_steps()->set_step("charge");
+  ASSERT_TRUE(Call(&v1::SagaService::Stub::RetrySaga, request, &response).ok());
+  EXPECT_EQ(response.saga().saga_id(), "b-1");
+  EXPECT_EQ(world_.router().last_word(), "b-1|retry by ops: mended");
+}
+
+TEST_F(SagaServiceTest, AResolutionSaysWhatWhyAndByWhom) {
+  world_.NewSaga("b-1");
+  v1::ResolveStepRequest request;
+  v1::ResolveStepResponse response;
+  request.set_saga_id("b-1");
+  request.set_step("charge");
+  request.set_by("ops");
+  request.set_reason("saw it in the ledger");
+  ExpectViolation(Call(&v1::SagaService::Stub::ResolveStep, request, &response), "FIELD_INVALID", "resolution");
+  request.set_resolution(v1::RESOLUTION_UNDONE);
+  request.mutable_reply();
+  ExpectViolation(Call(&v1::SagaService::Stub::ResolveStep, request, &response), "FIELD_INVALID", "reply");
+  request.set_resolution(v1::RESOLUTION_DONE);
+  ASSERT_TRUE(Call(&v1::SagaService::Stub::ResolveStep, request, &response).ok());
+  EXPECT_EQ(world_.router().last_word(), "b-1|resolve charge as DONE by ops: saw it in the ledger");
+  request.clear_reason();
+  ExpectViolation(Call(&v1::SagaService::Stub::ResolveStep, request, &response), "FIELD_INVALID", "reason");
 }
 
 }  // namespace

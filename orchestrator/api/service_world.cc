@@ -9,6 +9,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
+#include "orchestrator/saga/describe.h"
 
 namespace tutti::api {
 namespace {
@@ -39,6 +40,11 @@ absl::StatusOr<std::string> FakeDefinition::EncodeInput(const google::protobuf::
     return InvalidArgumentError("INPUT_INVALID", {{"input.user", "is missing"}});
   }
   return input.SerializeAsString();
+}
+
+absl::StatusOr<std::optional<std::string>> FakeDefinition::EncodeReply(
+    absl::string_view, const std::optional<google::protobuf::Struct>& reply) const {
+  return reply.has_value() ? std::optional<std::string>("reply") : std::nullopt;
 }
 
 absl::StatusOr<google::protobuf::Struct> FakeDefinition::DecodeInput(absl::string_view encoded) const {
@@ -140,10 +146,12 @@ void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
   done(shard::StartResult{record, /*already_started=*/false});
 }
 
-void FakeRouter::Cancel(std::string saga_id, std::string reason, std::string by, shard::CancelDone done) {
+void FakeRouter::Tell(std::string saga_id, shard::SagaWord word, shard::SagaDone done) {
+  saga::Event event;
+  event.body = std::visit([](auto& body) -> decltype(saga::Event::body) { return body; }, word);
   {
     MutexLock lock(&mu_);
-    last_cancel_ = absl::StrCat(saga_id, "|", reason, "|", by);
+    last_word_ = absl::StrCat(saga_id, "|", saga::Describe(event));
   }
   done(store_->GetSaga(saga_id));
 }
@@ -187,9 +195,9 @@ shard::StartRequest FakeRouter::last_start() const {
   return last_start_;
 }
 
-std::string FakeRouter::last_cancel() const {
+std::string FakeRouter::last_word() const {
   MutexLock lock(&mu_);
-  return last_cancel_;
+  return last_word_;
 }
 
 ServiceWorld::ServiceWorld()

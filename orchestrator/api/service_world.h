@@ -31,6 +31,9 @@ class FakeDefinition final : public definition::CompiledDefinition {
   std::shared_ptr<const saga::Recipe> recipe() const override { return recipe_; }
   absl::StatusOr<std::string> EncodeInput(const google::protobuf::Struct& input) const override;
   absl::StatusOr<google::protobuf::Struct> DecodeInput(absl::string_view encoded) const override;
+  // Nothing in is nothing out; anything else becomes "reply".
+  absl::StatusOr<std::optional<std::string>> EncodeReply(
+      absl::string_view step, const std::optional<google::protobuf::Struct>& reply) const override;
   absl::StatusOr<std::map<std::string, std::string>> MapLabels(absl::string_view encoded_input) const override;
 
  private:
@@ -59,7 +62,7 @@ class FakeRouter final : public shard::Router {
   FakeRouter(store::MemoryStore* store, effects::WatchHub* hub) : store_(store), hub_(hub) {}
 
   void Start(shard::StartRequest request, shard::StartDone done) override;
-  void Cancel(std::string saga_id, std::string reason, std::string by, shard::CancelDone done) override;
+  void Tell(std::string saga_id, shard::SagaWord word, shard::SagaDone done) override;
 
   // Commits and publishes, as a shard does. Adds one history event per type.
   void Write(storage::v1::SagaRecord* record, const std::vector<v1::EventType>& events);
@@ -70,7 +73,8 @@ class FakeRouter final : public shard::Router {
 
   void RefuseStarts(absl::Status status);
   shard::StartRequest last_start() const;
-  std::string last_cancel() const;
+  // "b-1|cancel by u1: changed my mind"
+  std::string last_word() const;
 
  private:
   std::vector<v1::HistoryEvent> Commit(storage::v1::SagaRecord* record, const std::vector<v1::EventType>& events);
@@ -81,7 +85,7 @@ class FakeRouter final : public shard::Router {
   mutable Mutex mu_;
   absl::Status refusal_ ABSL_GUARDED_BY(mu_);
   shard::StartRequest last_start_ ABSL_GUARDED_BY(mu_);
-  std::string last_cancel_ ABSL_GUARDED_BY(mu_);
+  std::string last_word_ ABSL_GUARDED_BY(mu_);
 };
 
 class ServiceWorld {

@@ -201,6 +201,7 @@ absl::StatusOr<Compiled> Compilation::Run(absl::string_view text) {
   if (!violations_.empty()) return violations_.ToStatus();
   if (!unavailable_.ok()) return unavailable_;
 
+  plans_->needed_replies = planner_->needed_replies();
   Compiled compiled;
   compiled.name = source.name.text;
   compiled.descriptors = NeededDescriptors();

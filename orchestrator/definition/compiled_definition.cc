@@ -1,5 +1,6 @@
 #include "orchestrator/definition/compiled_definition.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -30,7 +31,27 @@ class StoredDescriptors final : public DescriptorSource {
 }  // namespace
 
 absl::StatusOr<std::string> PlannedDefinition::EncodeInput(const google::protobuf::Struct& input) const {
-  return EncodeStruct(input, *plans_->sources.input, plans_->inline_input);
+  return EncodeStruct(input, *plans_->sources.input, plans_->inline_input, "input");
+}
+
+absl::StatusOr<std::optional<std::string>> PlannedDefinition::EncodeReply(
+    absl::string_view step, const std::optional<google::protobuf::Struct>& reply) const {
+  const auto& steps = recipe_->steps;
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const auto& each) { return each.name == step; });
+  if (found == steps.end()) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat("step: the saga has no step ", step)),
+                      "STEP_NOT_FOUND");
+  }
+  const int index = static_cast<int>(found - steps.begin());
+  if (reply.has_value()) {
+    absl::StatusOr<std::string> bytes = EncodeStruct(*reply, *plans_->steps[index].action.reply, false, "reply");
+    if (!bytes.ok()) return bytes.status();
+    return std::optional<std::string>(*std::move(bytes));
+  }
+  if (!plans_->needed_replies.contains(index)) return std::optional<std::string>();
+  return InvalidArgumentError("FIELD_INVALID",
+                              {{"reply", absl::StrCat("is missing, and a mapping reads the reply of step ", step,
+                                                      "; give what its action would have answered")}});
 }
 
 absl::StatusOr<google::protobuf::Struct> PlannedDefinition::DecodeInput(absl::string_view encoded) const {

@@ -21,6 +21,8 @@ class PlannedDefinition final : public CompiledDefinition {
   std::shared_ptr<const saga::Recipe> recipe() const override { return recipe_; }
   absl::StatusOr<std::string> EncodeInput(const google::protobuf::Struct& input) const override;
   absl::StatusOr<google::protobuf::Struct> DecodeInput(absl::string_view encoded) const override;
+  absl::StatusOr<std::optional<std::string>> EncodeReply(
+      absl::string_view step, const std::optional<google::protobuf::Struct>& reply) const override;
   absl::StatusOr<std::map<std::string, std::string>> MapLabels(absl::string_view encoded_input) const override;
 
  private:

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -39,6 +40,10 @@ class CompiledDefinition {
   virtual absl::StatusOr<std::string> EncodeInput(const google::protobuf::Struct& input) const = 0;
   // For reading back; 64-bit integers become strings, as in protobuf's JSON mapping.
   virtual absl::StatusOr<google::protobuf::Struct> DecodeInput(absl::string_view encoded) const = 0;
+  // For a step that an operator resolves as done: the action's reply, checked against its type. Nothing in, nothing
+  // out, but INVALID_ARGUMENT when some mapping needs the reply. FAILED_PRECONDITION when there is no such step.
+  virtual absl::StatusOr<std::optional<std::string>> EncodeReply(
+      absl::string_view step, const std::optional<google::protobuf::Struct>& reply) const = 0;
   // INVALID_ARGUMENT when a label is longer than limits::kLabelBytesMax.
   virtual absl::StatusOr<std::map<std::string, std::string>> MapLabels(absl::string_view encoded_input) const = 0;
 };

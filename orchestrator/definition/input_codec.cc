@@ -226,14 +226,15 @@ std::string SerializeDeterministically(const Message& message) {
   return bytes;
 }
 
-absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& prototype, bool all_required) {
+absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& prototype, bool all_required,
+                                         const std::string& root) {
   std::unique_ptr<Message> message(prototype.New());
   StructReader reader;
-  reader.ReadMessage(input, "input", all_required, message.get());
+  reader.ReadMessage(input, root, all_required, message.get());
   std::string bytes = SerializeDeterministically(*message);
   if (bytes.size() > limits::kInputBytesMax) {
-    reader.Refuse("input", absl::StrCat("has ", bytes.size(), " bytes, at most ", limits::kInputBytesMax,
-                                        " are allowed; pass large values by reference"));
+    reader.Refuse(root, absl::StrCat("has ", bytes.size(), " bytes, at most ", limits::kInputBytesMax,
+                                     " are allowed; pass large values by reference"));
   }
   if (!reader.violations().empty()) return InvalidArgumentError("INPUT_INVALID", reader.violations());
   return bytes;

@@ -11,10 +11,11 @@
 namespace tutti::definition {
 
 // The deterministic encoding of `input` as `prototype`'s type. `all_required`: every singular field that is not
-// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INPUT_INVALID, violations at "input.…".
+// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INPUT_INVALID, violations at "<root>.…".
 // Thread-safe.
 absl::StatusOr<std::string> EncodeStruct(const google::protobuf::Struct& input,
-                                         const google::protobuf::Message& prototype, bool all_required);
+                                         const google::protobuf::Message& prototype, bool all_required,
+                                         const std::string& root);
 
 // Equal messages become equal bytes, maps included.
 std::string SerializeDeterministically(const google::protobuf::Message& message);

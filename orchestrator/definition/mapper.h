@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +41,7 @@ struct DefinitionPlans {
   std::map<std::string, TextPlan> labels;
   std::vector<std::pair<std::string, ValuePlan>> output;
   bool inline_input = true;
+  std::set<int> needed_replies;  // steps whose reply some mapping reads without a default
 };
 
 // Thread-safe: nothing changes after the constructor.

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ class PlanCompiler {
       const google::protobuf::Descriptor* type, const std::vector<std::string>& names, const std::string& shown,
       const std::string& path, int line);
 
+  // Steps whose reply some mapping compiled so far reads without a default.
+  const std::set<int>& needed_replies() const { return needed_replies_; }
+
  private:
   using FieldDescriptor = google::protobuf::FieldDescriptor;
 
@@ -93,6 +97,7 @@ class PlanCompiler {
   const TypePool* const types_;
   const Schema* const schema_;
   Violations* const violations_;
+  std::set<int> needed_replies_;
 };
 
 }  // namespace tutti::definition

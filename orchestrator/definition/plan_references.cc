@@ -131,6 +131,7 @@ bool PlanCompiler::ResolveStep(const ReferenceText& text, const std::string& pat
     return true;
   }
   reference->root = Reference::Root::kStepReply;
+  if (!text.fallback.has_value()) needed_replies_.insert(reference->step);
   const std::string mistake = CheckReplyPlace(reference->step, text.fallback.has_value(), place);
   return mistake.empty() || refuse(mistake);
 }

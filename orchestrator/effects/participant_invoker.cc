@@ -143,6 +143,7 @@ void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
   const auto metadata = CommandMetadata(command, clock_->WallMs() + command.timeout_ms);
   if (!metadata.ok()) {
     TellNotSent(command, StatusMessage(metadata.status().message()));
+    line->Begun(call);
     line->Ended(call);
     return;
   }
@@ -162,6 +163,7 @@ void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
   line->stub().UnaryCall(&call->context, absl::StrCat("/", command.method), grpc::StubOptions(), &call->request,
                          &call->reply, [this, call](const grpc::Status& status) { Finished(call, status); });
   call->started = true;
+  line->Begun(call);
 }
 
 void ParticipantInvoker::Pump(const LinePtr& line) {
@@ -196,8 +198,7 @@ void ParticipantInvoker::Finished(const CallPtr& call, const grpc::Status& statu
 }
 
 void ParticipantInvoker::DeadlinePassed(const CallPtr& call) {
-  const LinePtr current = FindLine(call->command.participant);
-  if (current != nullptr && current->TakeWaiting(call)) {
+  if (const LinePtr current = TakeWaiting(call)) {
     TellNotSent(call->command,
                 absl::StrCat("participant \"", current->endpoint().name, "\" at ", current->endpoint().target,
                              " was not ready within ", call->command.timeout_ms, " ms: channel ", current->StateName(),
@@ -233,12 +234,28 @@ void ParticipantInvoker::Post(const std::string& saga_id, Body body) {
   sink_(std::move(event));
 }
 
+// Under the lock that SetParticipants moves waiting commands with, so that none is missed on its way.
+ParticipantInvoker::LinePtr ParticipantInvoker::TakeWaiting(const CallPtr& call) {
+  MutexLock lock(&mu_);
+  const auto line = lines_.find(call->command.participant);
+  if (line == lines_.end() || !line->second->TakeWaiting(call)) return nullptr;
+  return line->second;
+}
+
 void ParticipantInvoker::Drop(const saga::DropCommand& command) {
-  const LinePtr line = FindLine(command.participant);
-  if (line == nullptr) return;
-  if (const CallPtr call = line->TakeWaiting(command.saga_id, command.attempt)) {
-    TellNotSent(call->command, "dropped before hand-over: the saga aborted");
+  LinePtr line;
+  CallPtr call;
+  {
+    MutexLock lock(&mu_);
+    const auto found = lines_.find(command.participant);
+    if (found == lines_.end()) return;
+    line = found->second;
+    call = line->TakeWaiting(command.saga_id, command.attempt);
   }
+  if (call != nullptr) return TellNotSent(call->command, "dropped before hand-over: the saga aborted");
+  // Another thread may hold it between queue and transport; once that is over it was handed over before this Drop
+  // ended.
+  line->AwaitBegun(command.saga_id, command.attempt);
 }
 
 void ParticipantInvoker::WatchState(const LinePtr& line) {

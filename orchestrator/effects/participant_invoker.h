@@ -69,6 +69,7 @@ class ParticipantInvoker final : public CommandSender {
   using CallPtr = std::shared_ptr<Call>;
 
   LinePtr FindLine(const std::string& participant) const;
+  LinePtr TakeWaiting(const CallPtr& call);  // its line when it waited, and waits no more
   void HandOver(const LinePtr& line, const CallPtr& call);
   void Pump(const LinePtr& line);
   void Finished(const CallPtr& call, const grpc::Status& status);

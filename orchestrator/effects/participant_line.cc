@@ -54,12 +54,28 @@ std::vector<CallPtr> ParticipantLine::TakeReady() {
   MutexLock lock(&mu_);
   while (!waiting_.empty() && MayHandOver()) {
     CallPtr call = waiting_.front();
-    waiting_by_key_.erase(KeyOf(call->command.saga_id, call->command.attempt));
+    std::string key = KeyOf(call->command.saga_id, call->command.attempt);
+    waiting_by_key_.erase(key);
+    beginning_.insert(std::move(key));
+    call->queued = true;
     under_way_.splice(under_way_.end(), waiting_, waiting_.begin());
     ++slots_used_;
     ready.push_back(std::move(call));
   }
   return ready;
+}
+
+void ParticipantLine::Begun(const CallPtr& call) {
+  if (!call->queued) return;
+  MutexLock lock(&mu_);
+  beginning_.erase(KeyOf(call->command.saga_id, call->command.attempt));
+  begun_.SignalAll();
+}
+
+void ParticipantLine::AwaitBegun(const std::string& saga_id, const saga::AttemptId& attempt) {
+  const std::string key = KeyOf(saga_id, attempt);
+  MutexLock lock(&mu_);
+  while (beginning_.contains(key)) begun_.Wait(&mu_);
 }
 
 void ParticipantLine::ReleaseSlot(Call* call) {

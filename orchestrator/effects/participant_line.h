@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct Call {
   grpc::ByteBuffer reply;
   std::atomic<int64_t> handed_over_ms{-1};  // monotonic; written once, after `line`
   std::atomic<bool> started{false};         // gRPC knows the call
+  bool queued = false;                      // came out of TakeReady
   std::atomic<bool> over{false};            // replied, or its timeout was told: AttemptTimedOut must not follow
   std::atomic<bool> holds_slot{true};       // counts against max_in_flight
   std::list<std::shared_ptr<Call>>::iterator place;  // in its line's waiting or under_way list; guarded by the line
@@ -62,8 +64,11 @@ class ParticipantLine {
   CallPtr TakeWaiting(const std::string& saga_id, const saga::AttemptId& attempt);
   bool TakeWaiting(const CallPtr& call);
 
-  // What may be handed over now; the caller must start each.
+  // What may be handed over now; the caller must start each and say so with Begun.
   std::vector<CallPtr> TakeReady();
+  void Begun(const CallPtr& call);
+  // Returns once no thread is between TakeReady and Begun with this attempt.
+  void AwaitBegun(const std::string& saga_id, const saga::AttemptId& attempt);
 
   void ReleaseSlot(Call* call);
   void Ended(const CallPtr& call);
@@ -91,10 +96,12 @@ class ParticipantLine {
 
   mutable Mutex mu_;
   CondVar idle_;
+  CondVar begun_;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
   int slots_used_ ABSL_GUARDED_BY(mu_) = 0;
   std::list<CallPtr> waiting_ ABSL_GUARDED_BY(mu_);
   std::unordered_map<std::string, CallPtr> waiting_by_key_ ABSL_GUARDED_BY(mu_);
+  std::unordered_set<std::string> beginning_ ABSL_GUARDED_BY(mu_);  // taken to be handed over, not yet with gRPC
   std::list<CallPtr> under_way_ ABSL_GUARDED_BY(mu_);
   std::string bearer_token_ ABSL_GUARDED_BY(mu_);
 };

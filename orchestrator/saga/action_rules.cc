@@ -6,14 +6,19 @@
 #include "orchestrator/saga/transition.h"
 
 namespace tutti::saga {
+namespace {
+
+constexpr char kUnmarkedSuccess[] =
+    "the participant is declared barrier: true but answered OK without the tutti-barrier mark";
+
+}  // namespace
 
 using storage::v1::CommandRecord;
 using storage::v1::StepRecord;
 
 void Transition::OnActionReply(CommandRef ref, const ReplyReceived& reply) {
-  const ReplyVerdict verdict = reply.code == kOk
-                                   ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply)
-                                   : ReplyVerdict::kAccepted;
+  const ReplyVerdict verdict =
+      reply.code == kOk ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply) : ReplyVerdict::kAccepted;
   const Judgement judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, verdict);
   const bool awaited = SettleByReply(ref, reply, judgement);
   // While its action is awaited, a step of a saga that has not ended listens to every attempt.
@@ -26,22 +31,26 @@ void Transition::OnActionReply(CommandRef ref, const ReplyReceived& reply) {
 
 void Transition::OnAwaitedActionReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement,
                                       bool awaited) {
-  // Unless the answer speaks for the key, a newer attempt in flight has the last word on refusals.
-  const bool newest = awaited || judgement.speaks_for_key || reply.attempt.number == Command(ref)->attempts();
-  const bool rejected = judgement.outcome == v1::OUTCOME_REJECTED && newest;
+  const StepRecord& step = StepAt(ref.step);
+  const bool retriable = recipe_.steps[ref.step].kind == v1::STEP_KIND_RETRIABLE;
+  // Unless the answer speaks for the key, or leaves no attempt that may have an effect, a newer attempt in flight has
+  // the last word on refusals. Nor does a refusal explain an unmarked success away.
+  const bool newest = awaited || judgement.speaks_for_key || reply.attempt.number == step.action().attempts() ||
+                      (judgement.refused_with_proof && !MayHaveEffect(step));
+  const bool doubted = step.has_parking() && step.action().unmarked_success();
+  const bool rejected = judgement.outcome == v1::OUTCOME_REJECTED && newest && !doubted;
   const bool unknown = judgement.outcome == v1::OUTCOME_UNKNOWN && awaited;
-  if (judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.unmarked_success || rejected || unknown) {
-    v1::HistoryEvent* entry = AppendReply(v1::EVENT_TYPE_ATTEMPT_FINISHED, ref, reply, judgement);
-    if (!awaited) entry->set_late_action(v1::LATE_ACTION_ACCEPTED);
-  } else {
+  if (judgement.outcome != v1::OUTCOME_SUCCEEDED && !judgement.unmarked_success && !rejected && !unknown) {
     AppendReply(v1::EVENT_TYPE_LATE_RESULT, ref, reply, judgement)
         ->set_late_action(judgement.refused_with_proof ? v1::LATE_ACTION_SETTLED : v1::LATE_ACTION_NOTHING);
+    if (judgement.outcome == v1::OUTCOME_REJECTED && retriable) RefusedTooOften(ref, reply);
     return;
   }
+  v1::HistoryEvent* entry = AppendReply(v1::EVENT_TYPE_ATTEMPT_FINISHED, ref, reply, judgement);
+  if (!awaited) entry->set_late_action(v1::LATE_ACTION_ACCEPTED);
   if (judgement.unmarked_success) {
     LingerAwaited(ref);
-    return Park(ref, v1::PARKING_CAUSE_UNMARKED_SUCCESS,
-                "the participant is declared barrier: true but answered OK without the tutti-barrier mark");
+    return Park(ref, v1::PARKING_CAUSE_UNMARKED_SUCCESS, kUnmarkedSuccess);
   }
   if (judgement.outcome == v1::OUTCOME_SUCCEEDED) return ActionSucceeded(ref.step, reply);
   if (rejected) return ActionRejected(ref.step, reply);
@@ -51,17 +60,19 @@ void Transition::OnAwaitedActionReply(CommandRef ref, const ReplyReceived& reply
 // Nobody waits for this answer any more. It changes no state, but it is recorded, and it may be needed for the undo.
 void Transition::OnLateActionReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement) {
   StepRecord* step = MutableStep(ref.step);
-  const bool succeeded = judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.unmarked_success;
-  const bool undone = step->has_compensation() || record_->state() == v1::SAGA_STATE_COMPENSATED;
+  const bool terminal = IsTerminal(record_->state());
   const bool undoable = recipe_.steps[ref.step].compensation.has_value();
+  const bool undone = undoable && (step->has_compensation() || record_->state() == v1::SAGA_STATE_COMPENSATED);
+  // A barrier that found nothing to undo cannot have applied the action.
+  const bool contradicts = step->compensation().mark() == v1::BARRIER_MARK_EMPTY;
   v1::HistoryEvent* entry = AppendReply(v1::EVENT_TYPE_LATE_RESULT, ref, reply, judgement);
-  if (!succeeded) {
+  if (judgement.outcome != v1::OUTCOME_SUCCEEDED && !judgement.unmarked_success) {
     entry->set_late_action(judgement.refused_with_proof ? v1::LATE_ACTION_SETTLED : v1::LATE_ACTION_NOTHING);
     return;
   }
-  if (undone && undoable && !judgement.speaks_for_key) {
+  if (undone && (!judgement.speaks_for_key || contradicts)) {
     entry->set_late_action(v1::LATE_ACTION_ALARM);
-    if (record_->state() == v1::SAGA_STATE_COMPENSATED) {
+    if (terminal) {
       AppendAttempt(v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL, ref, reply.attempt.number)
           ->set_message("the action succeeded after the saga was COMPENSATED; check the participant by hand");
       return;
@@ -69,18 +80,15 @@ void Transition::OnLateActionReply(CommandRef ref, const ReplyReceived& reply, c
     return Park({ref.step, v1::OPERATION_COMPENSATION}, v1::PARKING_CAUSE_LATE_SUCCESS,
                 "the action succeeded after its compensation was sent; check that nothing of it remains");
   }
-  if (step->action().succeeded()) {
-    entry->set_late_action(v1::LATE_ACTION_DUPLICATE);
-    return;
-  }
-  entry->set_late_action(v1::LATE_ACTION_RECORDED);
-  if (judgement.unmarked_success) {
-    return Park(ref, v1::PARKING_CAUSE_UNMARKED_SUCCESS,
-                "the participant is declared barrier: true but answered OK without the tutti-barrier mark");
-  }
+  entry->set_late_action(step->action().succeeded() ? v1::LATE_ACTION_DUPLICATE : v1::LATE_ACTION_RECORDED);
+  if (terminal) return;
+  if (judgement.unmarked_success) return Park(ref, v1::PARKING_CAUSE_UNMARKED_SUCCESS, kUnmarkedSuccess);
+  if (step->action().succeeded()) return;
   step->mutable_action()->set_succeeded(true);
   step->set_has_reply(true);
   step->set_reply(reply.reply);
+  // The undo may have waited for just this reply.
+  if (step->parking().cause() == v1::PARKING_CAUSE_MAPPING) Unpark(ref.step);
 }
 
 void Transition::ActionSucceeded(int step, const ReplyReceived& reply) {
@@ -102,13 +110,7 @@ void Transition::ActionRejected(int step, const ReplyReceived& reply) {
   const v1::StepKind kind = recipe_.steps[step].kind;
   const bool aborting = record_->state() == v1::SAGA_STATE_COMPENSATING;
   if (kind == v1::STEP_KIND_RETRIABLE) {
-    action->set_refusals(action->refusals() + 1);
-    if (StepAt(step).has_parking()) return;
-    if (action->refusals() >= RecipeOf(ref).retry.max_refusals) {
-      return Park(ref, v1::PARKING_CAUSE_REFUSED,
-                  absl::StrCat("refused ", action->refusals(), " times, last with ", StatusCodeName(reply.code), ": ",
-                               reply.message));
-    }
+    if (RefusedTooOften(ref, reply)) return;
     return OnSilence(ref, {.code = reply.code, .message = reply.message, .pushback_ms = reply.pushback_ms});
   }
   // A pivot that one attempt may yet carry through is not refused, whatever this attempt heard.
@@ -136,10 +138,16 @@ void Transition::ActionUnknown(int step, const Silence& silence) {
   const v1::StepKind kind = recipe_.steps[step].kind;
   const bool told_to_stop = silence.pushback_ms.value_or(0) < 0 && kind != v1::STEP_KIND_RETRIABLE;
   if (!AttemptsSpent(ref) && !told_to_stop) return ScheduleRetry(ref, silence);
-  if (kind != v1::STEP_KIND_COMPENSATABLE) {
-    return Park(ref, v1::PARKING_CAUSE_ATTEMPTS_SPENT,
-                absl::StrCat("attempts are spent, last with ", code, ": ", silence.message));
-  }
+  // A pivot of which no attempt can have had an effect is as good as refused.
+  const bool may_abort =
+      kind == v1::STEP_KIND_COMPENSATABLE || (kind == v1::STEP_KIND_PIVOT && !MayHaveEffect(StepAt(step)));
+  if (may_abort) return AbortUnanswered(step, silence);
+  Park(ref, v1::PARKING_CAUSE_ATTEMPTS_SPENT,
+       absl::StrCat("attempts are spent, last with ", code, ": ", silence.message));
+}
+
+void Transition::AbortUnanswered(int step, const Silence& silence) {
+  const std::string code = StatusCodeName(silence.code);
   SetStepState(step, v1::STEP_STATE_UNKNOWN, v1::EVENT_TYPE_STEP_UNKNOWN, code, silence.message);
   v1::AbortReason reason;
   reason.set_cause(v1::ABORT_CAUSE_STEP_UNKNOWN);
@@ -157,9 +165,10 @@ void Transition::OnStepDeadline(int step) {
   Command(ref)->set_retry_at_ms(0);
   decision_.record_changed = true;
   // No attempt is left to a step whose time is over.
-  ActionUnknown(step, {.code = kDeadlineExceeded,
-                       .message = absl::StrCat("the step's deadline of ", recipe_.steps[step].deadline_ms, " ms passed"),
-                       .pushback_ms = -1});
+  ActionUnknown(step,
+                {.code = kDeadlineExceeded,
+                 .message = absl::StrCat("the step's deadline of ", recipe_.steps[step].deadline_ms, " ms passed"),
+                 .pushback_ms = -1});
 }
 
 void Transition::OnSagaTimeout() {
@@ -182,7 +191,7 @@ void Transition::AdvanceForward() {
     if (ReadyToStart(step)) StartAction(step);
   }
   const bool all_succeeded = std::all_of(record_->steps().begin(), record_->steps().end(), [](const StepRecord& step) {
-    return step.state() == v1::STEP_STATE_SUCCEEDED;
+    return step.state() == v1::STEP_STATE_SUCCEEDED && !step.has_parking();
   });
   if (record_->state() != v1::SAGA_STATE_RUNNING || !all_succeeded) return;
   MapOutput();
@@ -279,7 +288,8 @@ void Transition::AbortStep(int step) {
   // An attempt in flight is heard out; one that still queues never leaves.
   for (const storage::v1::OpenAttempt& open : Command(ref)->open()) DropIfQueued(ref, open.number());
   if (HasAwaitedAttempt(*Command(ref))) return;
-  SetStepState(step, v1::STEP_STATE_UNKNOWN, v1::EVENT_TYPE_STEP_UNKNOWN, "ABORTED", "the saga aborted before an answer came");
+  SetStepState(step, v1::STEP_STATE_UNKNOWN, v1::EVENT_TYPE_STEP_UNKNOWN, "ABORTED",
+               "the saga aborted before an answer came");
 }
 
 }  // namespace tutti::saga

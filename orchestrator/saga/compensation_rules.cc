@@ -10,9 +10,8 @@ using storage::v1::CommandRecord;
 using storage::v1::StepRecord;
 
 void Transition::OnCompensationReply(CommandRef ref, const ReplyReceived& reply) {
-  const ReplyVerdict verdict = reply.code == kOk
-                                   ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply)
-                                   : ReplyVerdict::kAccepted;
+  const ReplyVerdict verdict =
+      reply.code == kOk ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply) : ReplyVerdict::kAccepted;
   const Judgement judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, verdict);
   const bool awaited = SettleByReply(ref, reply, judgement);
   const bool decides = awaited || judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.unmarked_success;
@@ -20,6 +19,8 @@ void Transition::OnCompensationReply(CommandRef ref, const ReplyReceived& reply)
     v1::LateAction late = judgement.refused_with_proof ? v1::LATE_ACTION_SETTLED : v1::LATE_ACTION_NOTHING;
     if (judgement.outcome == v1::OUTCOME_SUCCEEDED) late = v1::LATE_ACTION_DUPLICATE;
     AppendReply(v1::EVENT_TYPE_LATE_RESULT, ref, reply, judgement)->set_late_action(late);
+    const bool counts = StepAt(ref.step).state() == v1::STEP_STATE_COMPENSATING;
+    if (judgement.outcome == v1::OUTCOME_REJECTED && counts) RefusedTooOften(ref, reply);
     return;
   }
   v1::HistoryEvent* entry = AppendReply(v1::EVENT_TYPE_ATTEMPT_FINISHED, ref, reply, judgement);
@@ -50,14 +51,7 @@ void Transition::CompensationSucceeded(int step, const ReplyReceived& reply, con
 
 void Transition::CompensationRejected(int step, const ReplyReceived& reply) {
   const CommandRef ref{step, v1::OPERATION_COMPENSATION};
-  CommandRecord* compensation = Command(ref);
-  compensation->set_refusals(compensation->refusals() + 1);
-  if (StepAt(step).has_parking()) return;
-  if (compensation->refusals() >= RecipeOf(ref).retry.max_refusals) {
-    return Park(ref, v1::PARKING_CAUSE_REFUSED,
-                absl::StrCat("refused ", compensation->refusals(), " times, last with ", StatusCodeName(reply.code),
-                             ": ", reply.message));
-  }
+  if (RefusedTooOften(ref, reply)) return;
   OnSilence(ref, {.code = reply.code, .message = reply.message, .pushback_ms = reply.pushback_ms});
 }
 
@@ -70,8 +64,10 @@ void Transition::CompensationUnknown(int step, const Silence& silence) {
 }
 
 bool Transition::NeedsCompensation(int step) const {
-  return recipe_.steps[step].compensation.has_value() && MayHaveEffect(StepAt(step)) &&
-         StepAt(step).state() != v1::STEP_STATE_COMPENSATED;
+  const StepRecord& record = StepAt(step);
+  if (!recipe_.steps[step].compensation.has_value() || record.state() == v1::STEP_STATE_COMPENSATED) return false;
+  // Once sent it is seen through, even when the action turns out to have been refused.
+  return record.has_compensation() || MayHaveEffect(record);
 }
 
 bool Transition::MayCompensateNow(int step) const {

@@ -26,7 +26,8 @@ std::string DescribeTimer(const TimerId& timer) {
     case TimerKind::kGraceOver:
       return absl::StrCat("grace ", Describe(timer.attempt));
     case TimerKind::kBackoffOver:
-      return absl::StrCat("backoff ", Describe(timer.attempt));
+      return absl::StrCat("backoff ", timer.attempt.step, "/", ShortName(timer.attempt.operation), " ",
+                          timer.attempt.number);
     case TimerKind::kStepDeadline:
       return absl::StrCat("deadline ", timer.attempt.step);
     case TimerKind::kSagaTimeout:
@@ -60,28 +61,34 @@ std::string Describe(const AttemptId& attempt) {
 
 std::string Describe(const Event& event) {
   return std::visit(
-      Overloaded{[](const StartRequested&) { return std::string("start"); },
-                 [](const ReplyReceived& reply) { return DescribeReply(reply); },
-                 [](const NotSent& not_sent) {
-                   return absl::StrCat("not sent ", Describe(not_sent.attempt), ": ", not_sent.message);
-                 },
-                 [](const AttemptTimedOut& timed_out) { return absl::StrCat("timed out ", Describe(timed_out.attempt)); },
-                 [](const TimerFired& fired) { return absl::StrCat("timer ", DescribeTimer(fired.timer)); },
-                 [](const CancelRequested& cancel) { return absl::StrCat("cancel by ", cancel.by, ": ", cancel.reason); },
-                 [](const Recovered&) { return std::string("recovered"); }},
+      Overloaded{
+          [](const StartRequested&) { return std::string("start"); },
+          [](const ReplyReceived& reply) { return DescribeReply(reply); },
+          [](const NotSent& not_sent) {
+            return absl::StrCat("not sent ", Describe(not_sent.attempt), ": ", not_sent.message);
+          },
+          [](const AttemptTimedOut& timed_out) { return absl::StrCat("timed out ", Describe(timed_out.attempt)); },
+          [](const TimerFired& fired) { return absl::StrCat("timer ", DescribeTimer(fired.timer)); },
+          [](const CancelRequested& cancel) { return absl::StrCat("cancel by ", cancel.by, ": ", cancel.reason); },
+          [](const RetryRequested& retry) { return absl::StrCat("retry by ", retry.by, ": ", retry.reason); },
+          [](const ResolveRequested& resolve) {
+            return absl::StrCat("resolve ", resolve.parking.step, " as ", ShortName(resolve.resolution), " by ",
+                                resolve.by, ": ", resolve.reason);
+          },
+          [](const Recovered&) { return std::string("recovered"); }},
       event.body);
 }
 
 std::string Describe(const Effect& effect) {
-  return std::visit(
-      Overloaded{[](const SendCommand& send) {
-                   return absl::StrCat("send ", Describe(send.attempt), " timeout=", send.timeout_ms, "ms");
-                 },
-                 [](const DropCommand& drop) { return absl::StrCat("drop ", Describe(drop.attempt)); },
-                 [](const SetTimer& timer) {
-                   return absl::StrCat("set ", DescribeTimer(timer.timer), " ", timer.delay_ms, "ms");
-                 }},
-      effect);
+  return std::visit(Overloaded{[](const SendCommand& send) {
+                                 return absl::StrCat("send ", Describe(send.attempt), " timeout=", send.timeout_ms,
+                                                     "ms");
+                               },
+                               [](const DropCommand& drop) { return absl::StrCat("drop ", Describe(drop.attempt)); },
+                               [](const SetTimer& timer) {
+                                 return absl::StrCat("set ", DescribeTimer(timer.timer), " ", timer.delay_ms, "ms");
+                               }},
+                    effect);
 }
 
 std::string Describe(const v1::HistoryEvent& entry) {
@@ -100,6 +107,8 @@ std::string Describe(const v1::HistoryEvent& entry) {
   }
   if (entry.has_abort_reason()) absl::StrAppend(&line, " cause=", ShortName(entry.abort_reason().cause()));
   if (entry.type() == v1::EVENT_TYPE_RETRY_SCHEDULED) absl::StrAppend(&line, " in ", entry.duration_ms(), "ms");
+  if (entry.resolution() != v1::RESOLUTION_UNSPECIFIED) absl::StrAppend(&line, " ", ShortName(entry.resolution()));
+  if (!entry.by().empty()) absl::StrAppend(&line, " by ", entry.by());
   if (!entry.message().empty()) absl::StrAppend(&line, ": ", entry.message());
   return line;
 }
@@ -111,17 +120,38 @@ std::string Describe(const storage::v1::SagaRecord& record) {
   return line;
 }
 
-std::string ShortName(v1::SagaState state) { return Strip(v1::SagaState_Name(state), "SAGA_STATE_"); }
-std::string ShortName(v1::StepState state) { return Strip(v1::StepState_Name(state), "STEP_STATE_"); }
-std::string ShortName(v1::StepKind kind) { return Strip(v1::StepKind_Name(kind), "STEP_KIND_"); }
+std::string ShortName(v1::SagaState state) {
+  return Strip(v1::SagaState_Name(state), "SAGA_STATE_");
+}
+std::string ShortName(v1::StepState state) {
+  return Strip(v1::StepState_Name(state), "STEP_STATE_");
+}
+std::string ShortName(v1::StepKind kind) {
+  return Strip(v1::StepKind_Name(kind), "STEP_KIND_");
+}
 std::string ShortName(v1::Operation operation) {
   return absl::AsciiStrToLower(Strip(v1::Operation_Name(operation), "OPERATION_"));
 }
-std::string ShortName(v1::Outcome outcome) { return Strip(v1::Outcome_Name(outcome), "OUTCOME_"); }
-std::string ShortName(v1::BarrierMark mark) { return Strip(v1::BarrierMark_Name(mark), "BARRIER_MARK_"); }
-std::string ShortName(v1::EventType type) { return Strip(v1::EventType_Name(type), "EVENT_TYPE_"); }
-std::string ShortName(v1::LateAction action) { return Strip(v1::LateAction_Name(action), "LATE_ACTION_"); }
-std::string ShortName(v1::AbortCause cause) { return Strip(v1::AbortCause_Name(cause), "ABORT_CAUSE_"); }
-std::string ShortName(v1::ParkingCause cause) { return Strip(v1::ParkingCause_Name(cause), "PARKING_CAUSE_"); }
+std::string ShortName(v1::Outcome outcome) {
+  return Strip(v1::Outcome_Name(outcome), "OUTCOME_");
+}
+std::string ShortName(v1::BarrierMark mark) {
+  return Strip(v1::BarrierMark_Name(mark), "BARRIER_MARK_");
+}
+std::string ShortName(v1::EventType type) {
+  return Strip(v1::EventType_Name(type), "EVENT_TYPE_");
+}
+std::string ShortName(v1::LateAction action) {
+  return Strip(v1::LateAction_Name(action), "LATE_ACTION_");
+}
+std::string ShortName(v1::AbortCause cause) {
+  return Strip(v1::AbortCause_Name(cause), "ABORT_CAUSE_");
+}
+std::string ShortName(v1::Resolution resolution) {
+  return Strip(v1::Resolution_Name(resolution), "RESOLUTION_");
+}
+std::string ShortName(v1::ParkingCause cause) {
+  return Strip(v1::ParkingCause_Name(cause), "PARKING_CAUSE_");
+}
 
 }  // namespace tutti::saga

@@ -31,6 +31,7 @@ std::string ShortName(v1::EventType type);
 std::string ShortName(v1::LateAction action);
 std::string ShortName(v1::AbortCause cause);
 std::string ShortName(v1::ParkingCause cause);
+std::string ShortName(v1::Resolution resolution);
 
 }  // namespace tutti::saga
 

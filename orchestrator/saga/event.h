@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "orchestrator/saga/recipe.h"
 
@@ -51,15 +52,17 @@ struct AttemptTimedOut {
 };
 
 enum class TimerKind {
-  kGraceOver,     // the attempt can no longer land
-  kBackoffOver,   // the next attempt is due; attempt.number is the one before it
+  kGraceOver,    // the attempt can no longer land
+  kBackoffOver,  // the next attempt is due
   kStepDeadline,
   kSagaTimeout,
 };
 
 struct TimerId {
   TimerKind kind = TimerKind::kGraceOver;
-  AttemptId attempt;  // number: for kGraceOver and kBackoffOver. step: for all but kSagaTimeout
+  // step: for all but kSagaTimeout. number: for kGraceOver the attempt's, for kBackoffOver that of the backoff, so that
+  // a backoff that was replaced by another cannot end the other early.
+  AttemptId attempt;
 };
 
 struct TimerFired {
@@ -71,6 +74,26 @@ struct CancelRequested {
   std::string by;
 };
 
+// An operator's words name the parking they are about; a stale one is refused.
+struct ParkingRef {
+  std::string step;
+  int64_t history_sequence = 0;
+};
+
+struct RetryRequested {
+  std::vector<ParkingRef> parkings;
+  std::string reason;
+  std::string by;
+};
+
+struct ResolveRequested {
+  ParkingRef parking;
+  v1::Resolution resolution = v1::RESOLUTION_UNSPECIFIED;
+  std::optional<std::string> reply;  // encoded in the action's reply message
+  std::string reason;
+  std::string by;
+};
+
 // The record was read back after a crash or restart.
 struct Recovered {};
 
@@ -78,7 +101,9 @@ struct Event {
   std::string saga_id;
   int64_t now_ms = 0;   // wall clock, since the epoch
   uint64_t random = 0;  // fresh for each event; jitter derives from it
-  std::variant<StartRequested, ReplyReceived, NotSent, AttemptTimedOut, TimerFired, CancelRequested, Recovered> body;
+  std::variant<StartRequested, ReplyReceived, NotSent, AttemptTimedOut, TimerFired, CancelRequested, RetryRequested,
+               ResolveRequested, Recovered>
+      body;
 };
 
 }  // namespace tutti::saga

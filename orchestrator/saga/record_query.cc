@@ -18,7 +18,9 @@ bool IsSettling(const SagaRecord& record) {
   });
 }
 
-bool IsActive(const SagaRecord& record) { return !IsTerminal(record.state()) || IsSettling(record); }
+bool IsActive(const SagaRecord& record) {
+  return !IsTerminal(record.state()) || IsSettling(record);
+}
 
 bool IsParked(const SagaRecord& record) {
   return std::any_of(record.steps().begin(), record.steps().end(),
@@ -27,7 +29,7 @@ bool IsParked(const SagaRecord& record) {
 
 bool MayHaveEffect(const StepRecord& step) {
   const CommandRecord& action = step.action();
-  return action.succeeded() || action.effect_possible() || action.open_size() > 0;
+  return action.succeeded() || action.unmarked_success() || action.effect_possible() || action.open_size() > 0;
 }
 
 bool HasAwaitedAttempt(const CommandRecord& command) {

@@ -17,7 +17,7 @@ bool IsActive(const storage::v1::SagaRecord& record);
 
 bool IsParked(const storage::v1::SagaRecord& record);
 
-// Some attempt of the action with a durable intent is not refused with proof.
+// Some attempt of the action with a durable intent is neither refused with proof nor known never to have been sent.
 bool MayHaveEffect(const storage::v1::StepRecord& step);
 
 // An attempt whose reply decides what comes next.

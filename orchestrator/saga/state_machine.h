@@ -1,5 +1,5 @@
-// The heart: one saga's state machine. Pure: no I/O, no threads, no clock, no randomness. Given a record and an event it
-// changes the record and says which history to append and which effects to carry out once that is durable.
+// The heart: one saga's state machine. Pure: no I/O, no threads, no clock, no randomness. Given a record and an event
+// it changes the record and says which history to append and which effects to carry out once that is durable.
 #ifndef TUTTI_ORCHESTRATOR_SAGA_STATE_MACHINE_H_
 #define TUTTI_ORCHESTRATOR_SAGA_STATE_MACHINE_H_
 
@@ -24,7 +24,8 @@ struct Settings {
 
 // What one event led to. `record_changed` is false for events that were stale or refused; then nothing need be written.
 struct Decision {
-  absl::Status answer;  // for requests: why they were refused. FAILED_PRECONDITION
+  absl::Status answer;      // for requests: why they were refused. FAILED_PRECONDITION
+  const char* reason = "";  // of a refusal, stable: SAGA_NOT_CANCELLABLE, PARKING_STALE, …
   bool record_changed = false;
   std::vector<v1::HistoryEvent> history;
   std::vector<Effect> effects;

@@ -16,7 +16,9 @@ namespace {
 
 using Options = std::map<std::string, std::string>;
 
-std::vector<std::string> Words(const std::string& line) { return absl::StrSplit(line, ' ', absl::SkipEmpty()); }
+std::vector<std::string> Words(const std::string& line) {
+  return absl::StrSplit(line, ' ', absl::SkipEmpty());
+}
 
 // "key=value" and bare words from `first` on.
 Options OptionsOf(const std::vector<std::string>& words, size_t first) {
@@ -41,6 +43,12 @@ AttemptId ParseAttempt(const std::string& text) {
   return {.step = parts[0],
           .operation = parts[1] == "action" ? v1::OPERATION_ACTION : v1::OPERATION_COMPENSATION,
           .number = parts.size() > 2 ? static_cast<int>(Number(parts[2])) : 0};
+}
+
+// "charge@12"
+ParkingRef ParseParking(const std::string& text) {
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, '@');
+  return {.step = parts.first, .history_sequence = Number(parts.second)};
 }
 
 v1::BarrierMark ParseMark(const std::string& name) {
@@ -87,7 +95,8 @@ class TranscriptWorld::FakeMapper final : public Mapper {
 };
 
 ParticipantTraits TranscriptWorld::TraitsOf(absl::string_view participant) const {
-  return {.barrier = absl::StrContains(participant, "barrier"), .refusals_open = absl::StrContains(participant, "open")};
+  return {.barrier = absl::StrContains(participant, "barrier"),
+          .refusals_open = absl::StrContains(participant, "open")};
 }
 
 std::string TranscriptWorld::Define(const std::vector<std::string>& lines) {
@@ -102,8 +111,8 @@ std::string TranscriptWorld::Define(const std::vector<std::string>& lines) {
     const Options options = OptionsOf(words, 1);
     StepRecipe step;
     step.name = words[0];
-    step.participant = absl::StrCat("plain", options.contains("barrier") ? "-barrier" : "",
-                                    options.contains("open") ? "-open" : "");
+    step.participant =
+        absl::StrCat("plain", options.contains("barrier") ? "-barrier" : "", options.contains("open") ? "-open" : "");
     step.action.attempt_timeout_ms = 1000;
     step.action.retry.max_attempts = 2;
     if (options.contains("kind")) {
@@ -149,6 +158,17 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
   if (verb == "deadline") {
     return Step(TimerFired{{.kind = TimerKind::kStepDeadline, .attempt = {.step = words.at(1)}}});
   }
+  if (verb == "retry") {
+    RetryRequested retry{.reason = "mended", .by = "operator"};
+    for (size_t i = 1; i < words.size(); ++i) retry.parkings.push_back(ParseParking(words[i]));
+    return Step(std::move(retry));
+  }
+  if (verb == "resolve") {
+    return Step(ResolveRequested{.parking = ParseParking(words.at(1)),
+                                 .resolution = words.at(2) == "done" ? v1::RESOLUTION_DONE : v1::RESOLUTION_UNDONE,
+                                 .reason = "looked",
+                                 .by = "operator"});
+  }
   const AttemptId attempt = ParseAttempt(words.at(1));
   if (verb == "mapping") {
     const std::string name = absl::StrCat(attempt.step, "/", ShortName(attempt.operation));
@@ -174,11 +194,12 @@ std::string TranscriptWorld::Step(decltype(Event::body) body) {
   const Event event{.saga_id = "s1", .now_ms = now_ms_, .random = 42, .body = std::move(body)};
   const Decision decision = StateMachine(settings_, this).Step(recipe_, event, &record_);
   std::string out;
-  if (!decision.answer.ok()) absl::StrAppend(&out, "refused: ", decision.answer.message(), "\n");
+  if (!decision.answer.ok()) absl::StrAppend(&out, "refused: ", decision.reason, ": ", decision.answer.message(), "\n");
   for (const v1::HistoryEvent& entry : decision.history) absl::StrAppend(&out, Describe(entry), "\n");
   for (const Effect& effect : decision.effects) absl::StrAppend(&out, "  ", Describe(effect), "\n");
   if (!decision.record_changed) absl::StrAppend(&out, "unchanged\n");
-  return absl::StrCat(out, "= ", Describe(record_), IsTerminal(record_.state()) && IsSettling(record_) ? " (settling)" : "", "\n");
+  return absl::StrCat(out, "= ", Describe(record_),
+                      IsTerminal(record_.state()) && IsSettling(record_) ? " (settling)" : "", "\n");
 }
 
 }  // namespace tutti::saga

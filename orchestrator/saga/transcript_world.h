@@ -17,6 +17,8 @@ namespace tutti::saga {
 //   notsent|timeout|grace|backoff STEP/OP#N
 //   deadline STEP | sagatimeout
 //   mapping STEP/OP breaks|works
+//   retry STEP@SEQUENCE…
+//   resolve STEP@SEQUENCE done|undone
 class TranscriptWorld final : public ParticipantTraitsSource {
  public:
   // Output ends with a line that describes the record.

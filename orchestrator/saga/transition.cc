@@ -64,9 +64,8 @@ void Transition::On(const NotSent& not_sent) {
   OpenAttempt* open = ref.has_value() ? FindOpen(*ref, not_sent.attempt.number) : nullptr;
   if (open == nullptr) return;
   const bool awaited = open->phase() == ATTEMPT_PHASE_AWAITED;
+  // What never left proves as much as a refusal does: this attempt can have no effect.
   RemoveOpen(*ref, not_sent.attempt.number);
-  // An intent without a refusal: the semantics count the step as one that may have an effect.
-  Command(*ref)->set_effect_possible(true);
   v1::HistoryEvent* entry = AppendAttempt(v1::EVENT_TYPE_ATTEMPT_NOT_SENT, *ref, not_sent.attempt.number);
   entry->set_message(not_sent.message);
   entry->set_code(StatusCodeName(kUnavailable));
@@ -106,14 +105,12 @@ void Transition::On(const TimerFired& fired) {
 void Transition::On(const CancelRequested& cancel) {
   if (record_->state() == v1::SAGA_STATE_COMPENSATING || record_->state() == v1::SAGA_STATE_COMPENSATED) return;
   if (record_->state() == v1::SAGA_STATE_SUCCEEDED || record_->committed_ms() != 0) {
-    decision_.answer = absl::FailedPreconditionError(
-        "the saga is past its commit point and only goes forward; it can no longer be cancelled");
-    return;
+    return Refuse("SAGA_NOT_CANCELLABLE",
+                  "the saga is past its commit point and only goes forward; it can no longer be cancelled");
   }
   if (PivotIsOpen()) {
-    decision_.answer = absl::FailedPreconditionError(
-        "the pivot has been sent and may have taken effect; the saga can no longer be cancelled");
-    return;
+    return Refuse("SAGA_NOT_CANCELLABLE",
+                  "the pivot has been sent and may have taken effect; the saga can no longer be cancelled");
   }
   v1::AbortReason reason;
   reason.set_cause(v1::ABORT_CAUSE_CANCELLED);
@@ -143,7 +140,7 @@ void Transition::On(const Recovered&) {
       if (!HasCommand(ref)) continue;
       const CommandRecord& command = *Command(ref);
       if (command.retry_at_ms() != 0) {
-        SetTimer(TimerKind::kBackoffOver, IdOf(ref, command.attempts()),
+        SetTimer(TimerKind::kBackoffOver, IdOf(ref, command.backoffs()),
                  remaining(command.retry_at_ms(), command.backoff_ms()));
       }
       RecoverCommand(ref);
@@ -187,9 +184,11 @@ void Transition::StartAttempt(CommandRef ref) {
   CommandRecord* command = Command(ref);
   TUTTI_CHECK(ref.operation == v1::OPERATION_COMPENSATION || record_->state() == v1::SAGA_STATE_RUNNING,
               "no action leaves after the abort");
+  TUTTI_CHECK(!IsTerminal(record_->state()), "nothing is sent after the end");
   TUTTI_CHECK(!HasAwaitedAttempt(*command), "one attempt of a command is awaited at a time");
   if (event_.now_ms - command->born_ms() > settings_.command_horizon_ms) {
-    return Park(ref, v1::PARKING_CAUSE_HORIZON, "the key is older than command_horizon; participants may have forgotten it");
+    return Park(ref, v1::PARKING_CAUSE_HORIZON,
+                "the key is older than command_horizon; participants may have forgotten it");
   }
   const int number = command->attempts() + 1;
   command->set_attempts(number);
@@ -242,19 +241,20 @@ void Transition::ScheduleRetry(CommandRef ref, const Silence& silence) {
   int64_t delay_ms = BackoffMs(policy, command->attempts() - command->budget_start(), Mix(event_.random, salt));
   if (silence.pushback_ms.has_value()) {
     // Negative ends the attempts where they have an end; what must go on goes on as slowly as it may.
-    delay_ms = *silence.pushback_ms < 0 ? policy.max_backoff_ms
-                                        : std::min(*silence.pushback_ms, settings_.pushback_ms_max);
+    delay_ms =
+        *silence.pushback_ms < 0 ? policy.max_backoff_ms : std::min(*silence.pushback_ms, settings_.pushback_ms_max);
   }
   command->set_retry_at_ms(event_.now_ms + delay_ms);
   command->set_backoff_ms(delay_ms);
-  SetTimer(TimerKind::kBackoffOver, IdOf(ref, command->attempts()), delay_ms);
+  command->set_backoffs(command->backoffs() + 1);
+  SetTimer(TimerKind::kBackoffOver, IdOf(ref, command->backoffs()), delay_ms);
   v1::HistoryEvent* entry = AppendAttempt(v1::EVENT_TYPE_RETRY_SCHEDULED, ref, command->attempts() + 1);
   entry->set_duration_ms(delay_ms);
 }
 
-void Transition::OnBackoffOver(CommandRef ref, int attempt) {
+void Transition::OnBackoffOver(CommandRef ref, int backoff) {
   const CommandRecord& command = *Command(ref);
-  if (command.retry_at_ms() == 0 || command.attempts() != attempt || StepAt(ref.step).has_parking()) return;
+  if (command.retry_at_ms() == 0 || command.backoffs() != backoff || StepAt(ref.step).has_parking()) return;
   StartAttempt(ref);
 }
 
@@ -293,18 +293,36 @@ bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const
     }
     command->clear_open();
     if (judgement.refused_with_proof) command->set_effect_possible(false);
+    if (judgement.outcome == v1::OUTCOME_SUCCEEDED) {
+      command->set_mark(reply.mark);
+      command->set_unmarked_success(false);  // this is the answer that went unmarked before
+    }
   } else if (judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.refused_with_proof) {
     RemoveOpen(ref, reply.attempt.number);
   } else if (awaited) {
     Linger(ref, open, FullGraceMs(ref));
   }
+  if (judgement.unmarked_success) command->set_unmarked_success(true);
   decision_.record_changed = true;
   return awaited;
+}
+
+bool Transition::RefusedTooOften(CommandRef ref, const ReplyReceived& reply) {
+  CommandRecord* command = Command(ref);
+  command->set_refusals(command->refusals() + 1);
+  if (StepAt(ref.step).has_parking()) return true;
+  if (command->refusals() < RecipeOf(ref).retry.max_refusals) return false;
+  Park(ref, v1::PARKING_CAUSE_REFUSED,
+       absl::StrCat("refused ", command->refusals(), " times, last with ", StatusCodeName(reply.code), ": ",
+                    reply.message));
+  return true;
 }
 
 void Transition::Park(CommandRef ref, v1::ParkingCause cause, absl::string_view message) {
   StepRecord* step = MutableStep(ref.step);
   if (step->has_parking() && step->parking().cause() == v1::PARKING_CAUSE_LATE_SUCCESS) return;
+  // More of the same is no new parking: an operator's word about it stays good.
+  if (step->has_parking() && step->parking().cause() == cause && step->parking().operation() == ref.operation) return;
   Unpark(ref.step);  // a new cause is a new parking, with a sequence of its own
   if (HasCommand(ref)) Command(ref)->set_retry_at_ms(0);
   v1::HistoryEvent* entry = AppendStep(v1::EVENT_TYPE_STEP_PARKED, ref.step);

@@ -1,7 +1,8 @@
 // One event's passage through one saga. Internal to the state machine; lives for a single StateMachine::Step.
 //
 // The rules are spread by idea: transition.cc carries what every command shares (attempts, retries, parking, history),
-// action_rules.cc the way forward and the abort, compensation_rules.cc the way back.
+// action_rules.cc the way forward and the abort, compensation_rules.cc the way back, operator_rules.cc the words of
+// those who mend what is parked.
 #ifndef TUTTI_ORCHESTRATOR_SAGA_TRANSITION_H_
 #define TUTTI_ORCHESTRATOR_SAGA_TRANSITION_H_
 
@@ -42,6 +43,8 @@ class Transition {
   void On(const AttemptTimedOut& timed_out);
   void On(const TimerFired& fired);
   void On(const CancelRequested& cancel);
+  void On(const RetryRequested& retry);
+  void On(const ResolveRequested& resolve);
   void On(const Recovered& recovered);
 
   // Attempts and retries, for actions and compensations alike (transition.cc).
@@ -50,7 +53,7 @@ class Transition {
   void ScheduleRetry(CommandRef ref, const Silence& silence);
   bool AttemptsSpent(CommandRef ref) const;
   void OnSilence(CommandRef ref, const Silence& silence);
-  void OnBackoffOver(CommandRef ref, int attempt);
+  void OnBackoffOver(CommandRef ref, int backoff);
   void OnGraceOver(CommandRef ref, int attempt);
   // The attempt's reply decides nothing any more, but it may still land for `grace_ms` from now.
   void Linger(CommandRef ref, storage::v1::OpenAttempt* attempt, int64_t grace_ms);
@@ -68,6 +71,8 @@ class Transition {
   void OnLateActionReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement);
   void ActionSucceeded(int step, const ReplyReceived& reply);
   void ActionRejected(int step, const ReplyReceived& reply);
+  // Counts towards the limit that parks what has no other end; true when that was the last.
+  bool RefusedTooOften(CommandRef ref, const ReplyReceived& reply);
   void ActionUnknown(int step, const Silence& silence);
   void OnStepDeadline(int step);
   void OnSagaTimeout();
@@ -80,6 +85,7 @@ class Transition {
   bool PivotIsOpen() const;
   void Abort(v1::AbortReason reason);
   void AbortStep(int step);
+  void AbortUnanswered(int step, const Silence& silence);
 
   // The way back (compensation_rules.cc).
   void OnCompensationReply(CommandRef ref, const ReplyReceived& reply);
@@ -91,6 +97,15 @@ class Transition {
   bool MayCompensateNow(int step) const;
   void StartCompensation(int step);
   void FinishCompensated();
+
+  // An operator's words (operator_rules.cc).
+  void Refuse(const char* reason, std::string message);
+  // Unset, and the request refused, unless the step is parked by just this parking.
+  std::optional<int> FindParked(const ParkingRef& parking);
+  void RetryStep(int step, const RetryRequested& retry);
+  void ResolveDone(int step, const ResolveRequested& resolve);
+  void ResolveUndone(int step, const ResolveRequested& resolve);
+  v1::HistoryEvent* AppendResolved(int step, const ResolveRequested& resolve);
 
   // History and look-ups.
   v1::HistoryEvent* Append(v1::EventType type);

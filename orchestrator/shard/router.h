@@ -5,9 +5,11 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <variant>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "orchestrator/saga/event.h"
 #include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::shard {
@@ -31,7 +33,10 @@ struct StartResult {
 
 // Called exactly once, on a thread of the shard's, after what it tells is durable; must not block.
 using StartDone = std::function<void(absl::StatusOr<StartResult>)>;
-using CancelDone = std::function<void(absl::StatusOr<storage::v1::SagaRecord>)>;
+using SagaDone = std::function<void(absl::StatusOr<storage::v1::SagaRecord>)>;
+
+// What a client or an operator may say to a saga that runs.
+using SagaWord = std::variant<saga::CancelRequested, saga::RetryRequested, saga::ResolveRequested>;
 
 // Thread-safe; never blocks. RESOURCE_EXHAUSTED (with a retry delay) when the mailbox is full, UNAVAILABLE while
 // recovering or draining, ALREADY_EXISTS, NOT_FOUND, FAILED_PRECONDITION, or what `validation` says.
@@ -39,7 +44,7 @@ class Router {
  public:
   virtual ~Router() = default;
   virtual void Start(StartRequest request, StartDone done) = 0;
-  virtual void Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) = 0;
+  virtual void Tell(std::string saga_id, SagaWord word, SagaDone done) = 0;
 };
 
 }  // namespace tutti::shard

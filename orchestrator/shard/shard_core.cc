@@ -21,24 +21,23 @@ ShardCore::ShardCore(const ShardContext& context, uint64_t seed, std::function<v
 
 absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   std::vector<Message> messages;
-  absl::Status status =
-      context_.reader->ForEachActive(first_slot, end_slot, [&](SagaRecord record) -> absl::Status {
-        std::shared_ptr<const saga::Recipe> recipe = context_.recipes->Find(record.definition(), record.revision());
-        if (recipe == nullptr) {
-          return absl::FailedPreconditionError(absl::StrCat("saga ", record.saga_id(), " is pinned to revision ",
-                                                            record.revision(), " of definition ", record.definition(),
-                                                            ", which the store does not have"));
-        }
-        context_.observer->OnRecovered(record);
-        messages.emplace_back(saga::Event{.saga_id = record.saga_id(), .body = saga::Recovered{}});
-        auto resident = std::make_unique<Resident>();
-        resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
-        resident->recipe = std::move(recipe);
-        std::string saga_id = record.saga_id();
-        resident->record = std::move(record);
-        sagas_.emplace(std::move(saga_id), std::move(resident));
-        return absl::OkStatus();
-      });
+  absl::Status status = context_.reader->ForEachActive(first_slot, end_slot, [&](SagaRecord record) -> absl::Status {
+    std::shared_ptr<const saga::Recipe> recipe = context_.recipes->Find(record.definition(), record.revision());
+    if (recipe == nullptr) {
+      return absl::FailedPreconditionError(absl::StrCat("saga ", record.saga_id(), " is pinned to revision ",
+                                                        record.revision(), " of definition ", record.definition(),
+                                                        ", which the store does not have"));
+    }
+    context_.observer->OnRecovered(record);
+    messages.emplace_back(saga::Event{.saga_id = record.saga_id(), .body = saga::Recovered{}});
+    auto resident = std::make_unique<Resident>();
+    resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
+    resident->recipe = std::move(recipe);
+    std::string saga_id = record.saga_id();
+    resident->record = std::move(record);
+    sagas_.emplace(std::move(saga_id), std::move(resident));
+    return absl::OkStatus();
+  });
   if (!status.ok()) return status;
   for (size_t begin = 0; begin < messages.size(); begin += limits::kShardBatchMax) {
     const size_t end = std::min(messages.size(), begin + limits::kShardBatchMax);
@@ -52,7 +51,7 @@ void ShardCore::Process(std::vector<Message> messages) {
   Batch batch;
   touched_index_.clear();
   for (Message& message : messages) {
-    if (failed_ && !std::holds_alternative<StartMessage>(message) && !std::holds_alternative<CancelMessage>(message)) {
+    if (failed_ && !std::holds_alternative<StartMessage>(message) && !std::holds_alternative<WordMessage>(message)) {
       continue;
     }
     std::visit([&](auto& body) { Handle(std::move(body), &batch); }, message);
@@ -62,7 +61,7 @@ void ShardCore::Process(std::vector<Message> messages) {
     for (const auto& reply : batch.replies) reply(false);
     return;
   }
-  CarryOutDrops(batch);
+  CarryOutDrops(&batch);
   if (!batch.touched.empty()) return Commit(std::move(batch));
   if (batch.replies.empty()) return;
   // These tell of what an earlier write set holds, so they wait for it.
@@ -89,18 +88,25 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
   const StartRequest& request = message.request;
   StartDone done = std::move(message.done);
   if (failed_) {
-    batch->replies.push_back([done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
+    batch->replies.push_back(
+        [done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
     return;
   }
   absl::StatusOr<Resident*> found = Find(request.saga_id);
   if (!found.ok()) return done(found.status());
   const bool already_started = *found != nullptr;
   if (already_started && (*found)->record.start_fingerprint() != request.fingerprint) {
+    absl::Status refusal =
+        WithReason(absl::AlreadyExistsError(
+                       absl::StrCat("saga_id: ", request.saga_id,
+                                    " was started before with another definition, revision or input; choose a new id")),
+                   "SAGA_EXISTS");
     EvictIfDone(request.saga_id);
-    return done(WithReason(absl::AlreadyExistsError(absl::StrCat(
-                               "saga_id: ", request.saga_id,
-                               " was started before with another definition, revision or input; choose a new id")),
-                           "SAGA_EXISTS"));
+    // Even this tells of the first start, which may not be durable yet.
+    batch->replies.push_back([done, refusal = std::move(refusal)](bool durable) {
+      done(durable ? refusal : absl::UnavailableError("the outcome of an earlier start is not known; try again"));
+    });
+    return;
   }
   Resident* resident = already_started ? *found : nullptr;
   if (!already_started) {
@@ -109,10 +115,8 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     if (recipe == nullptr) return done(absl::InternalError("the definition's revision has vanished"));
     resident = sagas_.emplace(request.saga_id, std::make_unique<Resident>()).first->second.get();
     resident->recipe = std::move(recipe);
-    saga::StartRequested start{.uid = MintUid(),
-                               .fingerprint = request.fingerprint,
-                               .input = request.input,
-                               .labels = request.labels};
+    saga::StartRequested start{
+        .uid = MintUid(), .fingerprint = request.fingerprint, .input = request.input, .labels = request.labels};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
   batch->replies.push_back([done, already_started, record = resident->record](bool durable) mutable {
@@ -122,24 +126,24 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
   EvictIfDone(request.saga_id);
 }
 
-void ShardCore::Handle(CancelMessage message, Batch* batch) {
-  CancelDone done = std::move(message.done);
+void ShardCore::Handle(WordMessage message, Batch* batch) {
+  SagaDone done = std::move(message.done);
   if (failed_) {
-    batch->replies.push_back([done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
+    batch->replies.push_back(
+        [done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
     return;
   }
   absl::StatusOr<Resident*> found = Find(message.saga_id);
   if (!found.ok()) return done(found.status());
   if (*found == nullptr) {
-    return done(WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", message.saga_id)),
-                           "SAGA_NOT_FOUND"));
+    return done(
+        WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", message.saga_id)), "SAGA_NOT_FOUND"));
   }
-  const absl::Status answer =
-      Step(message.saga_id, *found, saga::CancelRequested{.reason = message.reason, .by = message.by},
-           context_.clock->WallMs(), batch);
+  auto body = std::visit([](auto& word) -> decltype(saga::Event::body) { return std::move(word); }, message.word);
+  const absl::Status answer = Step(message.saga_id, *found, std::move(body), context_.clock->WallMs(), batch);
   batch->replies.push_back([done, answer, record = (*found)->record](bool durable) mutable {
-    if (!durable) return done(absl::UnavailableError("the outcome of the cancel is not known; repeat it"));
-    if (!answer.ok()) return done(WithReason(answer, "SAGA_NOT_CANCELLABLE"));
+    if (!durable) return done(absl::UnavailableError("what became of the request is not known; repeat it"));
+    if (!answer.ok()) return done(answer);
     done(std::move(record));
   });
   EvictIfDone(message.saga_id);
@@ -182,12 +186,12 @@ absl::Status ShardCore::Step(const std::string& saga_id, Resident* resident, dec
   saga::Decision decision = context_.machine->Step(*resident->recipe, event, &resident->record);
   if (!decision.record_changed) {
     TUTTI_CHECK(decision.effects.empty() && decision.history.empty(), "nothing follows from what changed nothing");
-    return decision.answer;
+    return decision.answer.ok() ? decision.answer : WithReason(decision.answer, decision.reason);
   }
   Touched* touched = Touch(saga_id, batch);
   std::move(decision.history.begin(), decision.history.end(), std::back_inserter(touched->history));
   std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(batch->effects));
-  return decision.answer;
+  return absl::OkStatus();
 }
 
 ShardCore::Touched* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
@@ -199,10 +203,32 @@ ShardCore::Touched* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
   return &batch->touched[it->second];
 }
 
-void ShardCore::CarryOutDrops(const Batch& batch) {
-  for (const saga::Effect& effect : batch.effects) {
-    if (const auto* drop = std::get_if<saga::DropCommand>(&effect)) context_.sender->Drop(*drop);
+void ShardCore::CarryOutDrops(Batch* batch) {
+  // A copy: withdrawing takes effects out of the batch.
+  std::vector<saga::DropCommand> drops;
+  for (const saga::Effect& effect : batch->effects) {
+    if (const auto* drop = std::get_if<saga::DropCommand>(&effect)) drops.push_back(*drop);
   }
+  for (const saga::DropCommand& drop : drops) {
+    bool withdrawn = Withdraw(drop, batch);
+    for (Batch& earlier : in_flight_) withdrawn = withdrawn || Withdraw(drop, &earlier);
+    if (!withdrawn) {
+      context_.sender->Drop(drop);
+      continue;
+    }
+    post_(saga::Event{.saga_id = drop.saga_id,
+                      .body = saga::NotSent{.attempt = drop.attempt, .message = "dropped before it was sent"}});
+  }
+}
+
+bool ShardCore::Withdraw(const saga::DropCommand& drop, Batch* batch) {
+  const auto send = std::find_if(batch->effects.begin(), batch->effects.end(), [&](const saga::Effect& effect) {
+    const auto* command = std::get_if<saga::SendCommand>(&effect);
+    return command != nullptr && command->saga_id == drop.saga_id && command->attempt == drop.attempt;
+  });
+  if (send == batch->effects.end()) return false;
+  batch->effects.erase(send);
+  return true;
 }
 
 void ShardCore::Commit(Batch batch) {
@@ -249,6 +275,8 @@ bool ShardCore::HasAwaitedAttempts() const {
   });
 }
 
-std::string ShardCore::MintUid() { return absl::StrFormat("%016x%016x", random_(), random_()); }
+std::string ShardCore::MintUid() {
+  return absl::StrFormat("%016x%016x", random_(), random_());
+}
 
 }  // namespace tutti::shard

@@ -27,11 +27,10 @@ struct StartMessage {
   StartDone done;
 };
 
-struct CancelMessage {
+struct WordMessage {
   std::string saga_id;
-  std::string reason;
-  std::string by;
-  CancelDone done;
+  SagaWord word;
+  SagaDone done;
 };
 
 struct CommitFinished {
@@ -39,7 +38,7 @@ struct CommitFinished {
   absl::Status detail;
 };
 
-using Message = std::variant<saga::Event, StartMessage, CancelMessage, CommitFinished>;
+using Message = std::variant<saga::Event, StartMessage, WordMessage, CommitFinished>;
 
 // Told what became durable, on the shard's thread. For metrics; must not block.
 class ShardObserver {
@@ -109,15 +108,18 @@ class ShardCore {
 
   void Handle(saga::Event event, Batch* batch);
   void Handle(StartMessage message, Batch* batch);
-  void Handle(CancelMessage message, Batch* batch);
+  void Handle(WordMessage message, Batch* batch);
   void Handle(CommitFinished finished, Batch* batch);
 
   // Null when there is no such saga. An error is a store that cannot be read.
   absl::StatusOr<Resident*> Find(const std::string& saga_id);
+  // The answer of a request; OK for all other events.
   absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
                     Batch* batch);
   Touched* Touch(const std::string& saga_id, Batch* batch);
-  void CarryOutDrops(const Batch& batch);
+  // Before the commit: a command that waits for its own write set is withdrawn, one that was sent is dropped.
+  void CarryOutDrops(Batch* batch);
+  bool Withdraw(const saga::DropCommand& drop, Batch* batch);
   void Commit(Batch batch);
   void Release(Batch batch);
   void EvictIfDone(const std::string& saga_id);

@@ -45,9 +45,10 @@ class ShardCoreTest : public testing::Test {
   }
 
   void Cancel(const std::string& saga_id) {
-    mailbox_.push_back(CancelMessage{.saga_id = saga_id, .done = [this](absl::StatusOr<storage::v1::SagaRecord> result) {
-                                       cancels_.push_back(std::move(result));
-                                     }});
+    mailbox_.push_back(WordMessage{
+        .saga_id = saga_id,
+        .word = saga::CancelRequested{},
+        .done = [this](absl::StatusOr<storage::v1::SagaRecord> result) { cancels_.push_back(std::move(result)); }});
   }
 
   void Reply(const std::string& step, v1::Operation operation, int attempt, saga::StatusCode code = 0) {
@@ -98,8 +99,8 @@ TEST_F(ShardCoreTest, SameStartIsOneSagaAndOtherContentIsRefused) {
     if (start.ok()) already.push_back(start->already_started);
   }
   EXPECT_THAT(already, ElementsAre(false, true));
-  EXPECT_TRUE(absl::IsAlreadyExists(starts_[0].status()));  // needs no commit, so it is answered first
-  EXPECT_EQ(ReasonOf(starts_[0].status()), "SAGA_EXISTS");
+  EXPECT_TRUE(absl::IsAlreadyExists(starts_[2].status()));
+  EXPECT_EQ(ReasonOf(starts_[2].status()), "SAGA_EXISTS");
   EXPECT_THAT(world_.TakeLog(), ElementsAre("send s1 charge/action#1", "publish s1 RUNNING"));
 }
 
@@ -159,6 +160,38 @@ TEST_F(ShardCoreTest, DropGoesAheadOfTheAbortsCommit) {
   world_.store().Release();
   Run();
   EXPECT_EQ(cancels_.at(0)->state(), v1::SAGA_STATE_COMPENSATING);
+}
+
+TEST_F(ShardCoreTest, EvenARefusalTellsNothingThatIsNotDurable) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Start(ShardWorld::StartOf("s1", "other"));
+  Run();
+  EXPECT_THAT(starts_, IsEmpty());
+  world_.store().Release();
+  Run();
+  EXPECT_EQ(ReasonOf(starts_.at(1).status()), "SAGA_EXISTS");
+}
+
+TEST_F(ShardCoreTest, CommandThatWaitsForItsCommitIsWithdrawnByAnAbort) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Cancel("s1");
+  Run();
+  world_.store().Release();
+  Run();
+  EXPECT_THAT(world_.TakeLog(), Not(Contains("send s1 charge/action#1")));
+  EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
+}
+
+TEST_F(ShardCoreTest, CommandOfTheSameBatchIsWithdrawnByAnAbort) {
+  Start(ShardWorld::StartOf("s1"));
+  Cancel("s1");
+  Run();
+  EXPECT_THAT(world_.TakeLog(), Not(Contains("send s1 charge/action#1")));
+  EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
 }
 
 TEST_F(ShardCoreTest, EndedSagaLeavesMemoryAndIsStillGuarded) {

@@ -44,10 +44,10 @@ void ShardRouter::Start(StartRequest request, StartDone done) {
   if (!posted.ok()) done(posted);
 }
 
-void ShardRouter::Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) {
+void ShardRouter::Tell(std::string saga_id, SagaWord word, SagaDone done) {
   Shard* owner = OwnerOf(saga_id);
-  const absl::Status posted = owner->PostRequest(CancelMessage{
-      .saga_id = std::move(saga_id), .reason = std::move(reason), .by = std::move(by), .done = done});
+  const absl::Status posted =
+      owner->PostRequest(WordMessage{.saga_id = std::move(saga_id), .word = std::move(word), .done = done});
   if (!posted.ok()) done(posted);
 }
 
@@ -60,7 +60,8 @@ void ShardRouter::Drain(int64_t timeout_ms) {
   for (const auto& shard : shards_) shard->StopRequests();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
   for (const auto& shard : shards_) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     shard->AwaitQuiet(std::max<int64_t>(left.count(), 0));
   }
   for (const auto& shard : shards_) shard->Stop();

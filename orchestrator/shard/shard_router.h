@@ -15,14 +15,15 @@ namespace tutti::shard {
 // Thread-safe once started.
 class ShardRouter final : public Router {
  public:
-  // Slots are dealt out in `shard_count` equal ranges; keys are laid out by slot, so the count may change at any restart.
+  // Slots are dealt out in `shard_count` equal ranges; keys are laid out by slot, so the count may change at any
+  // restart.
   ShardRouter(const ShardContext& context, int shard_count, std::function<void(const absl::Status&)> on_fatal);
 
   // Recovers every shard, one after another.
   absl::Status Start();
 
   void Start(StartRequest request, StartDone done) override;
-  void Cancel(std::string saga_id, std::string reason, std::string by, CancelDone done) override;
+  void Tell(std::string saga_id, SagaWord word, SagaDone done) override;
   void PostEvent(saga::Event event);
 
   // Takes no more requests, hears out what participants are working on for at most timeout_ms, then stops.

@@ -135,7 +135,7 @@ TEST(ShardRouterTest, FullMailboxRefusesRequestsButHearsReplies) {
   std::atomic<int> refused{0};
   Countdown answered(limits::kMailboxRequestsMax + 5);
   for (size_t request = 0; request < limits::kMailboxRequestsMax + 5; ++request) {
-    router.Cancel("nobody", "", "", [&](absl::StatusOr<storage::v1::SagaRecord> result) {
+    router.Tell("nobody", saga::CancelRequested{}, [&](absl::StatusOr<storage::v1::SagaRecord> result) {
       if (absl::IsResourceExhausted(result.status())) {
         EXPECT_EQ(ReasonOf(result.status()), "MAILBOX_FULL");
         ++refused;
@@ -158,7 +158,8 @@ TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
     ASSERT_TRUE(router.Start().ok());
     Countdown started(kSagas);
     for (int saga = 0; saga < kSagas; ++saga) {
-      router.Start(ShardWorld::StartOf("s" + std::to_string(saga)), [&](absl::StatusOr<StartResult>) { started.Tick(); });
+      router.Start(ShardWorld::StartOf("s" + std::to_string(saga)),
+                   [&](absl::StatusOr<StartResult>) { started.Tick(); });
     }
     ASSERT_TRUE(started.Await());
   }
@@ -166,10 +167,11 @@ TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
   ASSERT_TRUE(router.Start().ok());
   Countdown cancelled(kSagas);
   for (int saga = 0; saga < kSagas; ++saga) {
-    router.Cancel("s" + std::to_string(saga), "", "", [&](absl::StatusOr<storage::v1::SagaRecord> result) {
-      EXPECT_TRUE(result.ok()) << result.status();
-      cancelled.Tick();
-    });
+    router.Tell("s" + std::to_string(saga), saga::CancelRequested{},
+                [&](absl::StatusOr<storage::v1::SagaRecord> result) {
+                  EXPECT_TRUE(result.ok()) << result.status();
+                  cancelled.Tick();
+                });
   }
   EXPECT_TRUE(cancelled.Await());
 }
