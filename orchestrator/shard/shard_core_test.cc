@@ -240,7 +240,7 @@ TEST_F(ShardCoreTest, RecoveryTakesUpWhatWasOutstanding) {
   Run();
   const std::vector<std::string> log = world_.TakeLog();
   EXPECT_THAT(log, Contains(testing::StartsWith("set grace charge/compensation#1")));
-  EXPECT_THAT(log, Contains(testing::StartsWith("set backoff charge/compensation#1")));
+  EXPECT_THAT(log, Contains(testing::StartsWith("set backoff charge/compensation 1")));
   EXPECT_THAT(log, Not(Contains(testing::StartsWith("send"))));
   mailbox_.push_back(saga::Event{
       .saga_id = "s1",

@@ -99,6 +99,7 @@ Headline HeadlineOf(const v1::HistoryEvent& event) {
     case v1::EVENT_TYPE_SAGA_RECOVERED:
     case v1::EVENT_TYPE_STEP_SKIPPED:
     case v1::EVENT_TYPE_STEP_UNPARKED:
+    case v1::EVENT_TYPE_STEP_RETRIED:
     case v1::EVENT_TYPE_STEP_RESOLVED:
       return {name.substr(5)};
     case v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL:
