@@ -5,7 +5,7 @@ set -euo pipefail
 packages=(
   cmake ninja-build ccache g++ git
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
-  librocksdb-dev prometheus-cpp-dev libgtest-dev libgmock-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libssl-dev
+  librocksdb-dev prometheus-cpp-dev libgtest-dev libgmock-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libssl-dev libjemalloc-dev
   grpc-proto golang-github-gogo-googleapis-dev
   python3 python3-grpcio python3-protobuf
   clang-format

@@ -13,6 +13,14 @@ find_package(yaml-cpp REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(GTest REQUIRED)
 
+# Linked into the servers: records and messages are many small allocations on several threads. Sanitizers bring their own.
+find_library(JEMALLOC_LIBRARY jemalloc)
+if(TUTTI_ASAN OR TUTTI_TSAN OR NOT JEMALLOC_LIBRARY)
+  set(TUTTI_ALLOCATOR)
+else()
+  set(TUTTI_ALLOCATOR ${JEMALLOC_LIBRARY})
+endif()
+
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # The sloppiness is what ccache needs to look through GCC's precompiled headers.

@@ -17,7 +17,7 @@ class FixedClock final : public Clock {
 // Keeps definitions only; can be told to fail.
 class DefinitionStore final : public store::SagaStore, public store::SagaReader {
  public:
-  void Commit(store::WriteSet write_set, store::CommitDone done) override {
+  void Commit(const store::WriteSet& write_set, store::CommitDone done) override {
     if (result == store::CommitResult::kDurable) {
       for (auto& record : write_set.definitions) records.push_back(std::move(record));
     }

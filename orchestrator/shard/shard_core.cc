@@ -62,7 +62,7 @@ void ShardCore::Process(std::vector<Message> messages) {
     return;
   }
   CarryOutDrops(&batch);
-  if (!batch.touched.empty()) return Commit(std::move(batch));
+  if (!batch.saga_ids.empty()) return Commit(std::move(batch));
   if (batch.replies.empty()) return;
   // These tell of what an earlier write set holds, so they wait for it.
   if (in_flight_.empty()) return Release(std::move(batch));
@@ -188,19 +188,21 @@ absl::Status ShardCore::Step(const std::string& saga_id, Resident* resident, dec
     TUTTI_CHECK(decision.effects.empty() && decision.history.empty(), "nothing follows from what changed nothing");
     return decision.answer.ok() ? decision.answer : WithReason(decision.answer, decision.reason);
   }
-  Touched* touched = Touch(saga_id, batch);
-  std::move(decision.history.begin(), decision.history.end(), std::back_inserter(touched->history));
+  std::vector<v1::HistoryEvent>& history = Touch(saga_id, batch)->history;
+  std::move(decision.history.begin(), decision.history.end(), std::back_inserter(history));
   std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(batch->effects));
   return absl::OkStatus();
 }
 
-ShardCore::Touched* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
-  const auto [it, added] = touched_index_.emplace(saga_id, batch->touched.size());
+store::SagaWrite* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
+  std::vector<store::SagaWrite>& writes = batch->write_set.sagas;
+  const auto [it, added] = touched_index_.emplace(saga_id, writes.size());
   if (added) {
-    batch->touched.push_back({.saga_id = saga_id});
+    writes.emplace_back();
+    batch->saga_ids.push_back(saga_id);
     ++sagas_.at(saga_id)->writes_in_flight;  // pins it in memory
   }
-  return &batch->touched[it->second];
+  return &writes[it->second];
 }
 
 void ShardCore::CarryOutDrops(Batch* batch) {
@@ -232,18 +234,18 @@ bool ShardCore::Withdraw(const saga::DropCommand& drop, Batch* batch) {
 }
 
 void ShardCore::Commit(Batch batch) {
-  store::WriteSet write_set;
-  write_set.sagas.reserve(batch.touched.size());
-  for (Touched& touched : batch.touched) {
-    Resident* resident = sagas_.at(touched.saga_id).get();
-    touched.record = resident->record;
-    write_set.sagas.push_back({.record = touched.record, .history = touched.history, .previous = resident->stored});
-    resident->stored = {.state = touched.record.state(), .parked = saga::IsParked(touched.record)};
+  for (size_t i = 0; i < batch.saga_ids.size(); ++i) {
+    Resident* resident = sagas_.at(batch.saga_ids[i]).get();
+    store::SagaWrite& write = batch.write_set.sagas[i];
+    write.record = resident->record;
+    write.previous = resident->stored;
+    resident->stored = {.state = write.record.state(), .parked = saga::IsParked(write.record)};
   }
   in_flight_.push_back(std::move(batch));
-  context_.store->Commit(std::move(write_set), [post = post_](store::CommitResult result, const absl::Status& detail) {
-    post(CommitFinished{.result = result, .detail = detail});
-  });
+  context_.store->Commit(in_flight_.back().write_set,
+                         [post = post_](store::CommitResult result, const absl::Status& detail) {
+                           post(CommitFinished{.result = result, .detail = detail});
+                         });
 }
 
 void ShardCore::Release(Batch batch) {
@@ -251,11 +253,12 @@ void ShardCore::Release(Batch batch) {
     if (auto* send = std::get_if<saga::SendCommand>(&effect)) context_.sender->Send(std::move(*send));
     if (auto* timer = std::get_if<saga::SetTimer>(&effect)) context_.timers->Set(std::move(*timer));
   }
-  for (const Touched& touched : batch.touched) {
-    context_.observer->OnHistory(touched.record, touched.history);
-    context_.publisher->Publish(touched.record, touched.history);
-    --sagas_.at(touched.saga_id)->writes_in_flight;
-    EvictIfDone(touched.saga_id);
+  for (size_t i = 0; i < batch.saga_ids.size(); ++i) {
+    const store::SagaWrite& write = batch.write_set.sagas[i];
+    context_.observer->OnHistory(write.record, write.history);
+    context_.publisher->Publish(write.record, write.history);
+    --sagas_.at(batch.saga_ids[i])->writes_in_flight;
+    EvictIfDone(batch.saga_ids[i]);
   }
   for (const auto& reply : batch.replies) reply(true);
 }

@@ -92,16 +92,10 @@ class ShardCore {
     int writes_in_flight = 0;
   };
 
-  // What one batch did to one saga.
-  struct Touched {
-    std::string saga_id;
-    storage::v1::SagaRecord record;
-    std::vector<v1::HistoryEvent> history;
-  };
-
   // Waits for its write set.
   struct Batch {
-    std::vector<Touched> touched;
+    store::WriteSet write_set;  // records are filled in when the batch is complete
+    std::vector<std::string> saga_ids;  // of write_set.sagas
     std::vector<saga::Effect> effects;
     std::vector<std::function<void(bool durable)>> replies;
   };
@@ -116,7 +110,7 @@ class ShardCore {
   // The answer of a request; OK for all other events.
   absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
                     Batch* batch);
-  Touched* Touch(const std::string& saga_id, Batch* batch);
+  store::SagaWrite* Touch(const std::string& saga_id, Batch* batch);
   // Before the commit: a command that waits for its own write set is withdrawn, one that was sent is dropped.
   void CarryOutDrops(Batch* batch);
   bool Withdraw(const saga::DropCommand& drop, Batch* batch);

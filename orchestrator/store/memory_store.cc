@@ -44,7 +44,7 @@ MemoryStore::MemoryStore(Options options)
           options.inline_done ? CommitQueue::Mode::kInline : CommitQueue::Mode::kOwnThread,
           [this](const std::vector<const Changes*>& changes) { return Write(changes); }, std::move(options.observer)) {}
 
-void MemoryStore::Commit(WriteSet write_set, CommitDone done) {
+void MemoryStore::Commit(const WriteSet& write_set, CommitDone done) {
   queue_.Push(write_set, std::move(done));
 }
 

@@ -25,7 +25,7 @@ class MemoryStore final : public SagaStore, public SagaReader {
   explicit MemoryStore(Options options);
   MemoryStore() : MemoryStore(Options{}) {}
 
-  void Commit(WriteSet write_set, CommitDone done) override;
+  void Commit(const WriteSet& write_set, CommitDone done) override;
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override;
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,

@@ -201,7 +201,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return absl::OkStatus();
   }
 
-  void Commit(WriteSet write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
+  void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
     return ReadSaga(Newest(), saga_id);

@@ -44,10 +44,11 @@ enum class CommitResult {
 using CommitDone = std::function<void(CommitResult, const absl::Status& detail)>;
 
 // Thread-safe. Write sets handed over by one thread become durable in that order; `done` is called in that order too.
+// The write set is read before Commit returns.
 class SagaStore {
  public:
   virtual ~SagaStore() = default;
-  virtual void Commit(WriteSet write_set, CommitDone done) = 0;
+  virtual void Commit(const WriteSet& write_set, CommitDone done) = 0;
 };
 
 // Equality terms must all hold. Times are milliseconds since the epoch, both ends included.
