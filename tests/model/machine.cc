@@ -9,6 +9,7 @@ namespace tutti::model {
 namespace {
 
 constexpr int64_t kNowMs = 1'000'000;
+constexpr int64_t kParkingSequence = 1;
 constexpr saga::StatusCode kFailedPrecondition = 9;
 constexpr saga::StatusCode kAborted = 10;
 
@@ -59,8 +60,9 @@ saga::ReplyReceived MakeReply(saga::AttemptId attempt, Answer answer) {
 }
 
 CommandFacts FactsOf(bool exists, const storage::v1::CommandRecord& command) {
-  CommandFacts facts{.attempts = static_cast<uint8_t>(command.attempts()), .exists = exists};
-  facts.retry_due = command.retry_at_ms() != 0;
+  CommandFacts facts{.attempts = static_cast<uint8_t>(command.attempts()),
+                     .backoffs = static_cast<uint8_t>(command.backoffs()),
+                     .exists = exists};
   for (const storage::v1::OpenAttempt& open : command.open()) {
     const auto bit = static_cast<uint8_t>(1u << ((open.number() - 1) % kAttemptsMax));
     (open.phase() == storage::v1::ATTEMPT_PHASE_AWAITED ? facts.awaited : facts.lingering) |= bit;
@@ -101,7 +103,7 @@ void Normalize(storage::v1::SagaRecord* record) {
     if (step.has_compensation()) NormalizeCommand(step.mutable_compensation());
     if (!step.has_parking()) continue;
     step.mutable_parking()->clear_message();
-    step.mutable_parking()->set_history_sequence(1);
+    step.mutable_parking()->set_history_sequence(kParkingSequence);
   }
 }
 
@@ -121,6 +123,11 @@ AttemptName Machine::NameOf(const saga::AttemptId& id) const {
   while (name.step < recipe_.steps.size() && recipe_.steps[name.step].name != id.step) ++name.step;
   if (id.step.empty()) name.step = 0;
   return name;
+}
+
+// The operator has read of the present parking.
+saga::ParkingRef Machine::ParkingOf(const EventName& name) const {
+  return {.step = recipe_.steps[name.attempt.step].name, .history_sequence = kParkingSequence};
 }
 
 saga::Event Machine::MakeEvent(const EventName& name) const {
@@ -155,6 +162,17 @@ saga::Event Machine::MakeEvent(const EventName& name) const {
     case EventKind::kCancel:
       event.body = saga::CancelRequested{.reason = "changed my mind", .by = "client"};
       break;
+    case EventKind::kRetryStep:
+      event.body = saga::RetryRequested{.parkings = {ParkingOf(name)}, .reason = "mended", .by = "operator"};
+      break;
+    case EventKind::kResolveDone:
+      event.body = saga::ResolveRequested{
+          .parking = ParkingOf(name), .resolution = v1::RESOLUTION_DONE, .reason = "it is there", .by = "operator"};
+      break;
+    case EventKind::kResolveUndone:
+      event.body = saga::ResolveRequested{
+          .parking = ParkingOf(name), .resolution = v1::RESOLUTION_UNDONE, .reason = "it is not", .by = "operator"};
+      break;
     case EventKind::kRecovered:
       event.body = saga::Recovered{};
       break;
@@ -187,6 +205,7 @@ Outcome Machine::Digest(const saga::Decision& decision, RecordId before, storage
       outcome.drops.push_back(NameOf(drop->attempt));
     } else if (const auto* timer = std::get_if<saga::SetTimer>(&effect)) {
       outcome.timers.push_back({.kind = timer->timer.kind, .attempt = NameOf(timer->timer.attempt)});
+      outcome.endless |= timer->timer.attempt.number > kAttemptsMax;
     }
   }
   return outcome;

@@ -50,6 +50,9 @@ enum class EventKind : uint8_t {
   kStepDeadline,
   kSagaTimeout,
   kCancel,
+  kRetryStep,
+  kResolveDone,
+  kResolveUndone,
   kRecovered,
 };
 
@@ -73,7 +76,7 @@ struct Outcome {
   RecordId record = 0;
   bool changed = false;
   bool refused = false;
-  bool endless = false;       // an attempt numbered beyond kAttemptsMax: more than the bounds can have caused
+  bool endless = false;  // an attempt or backoff numbered beyond kAttemptsMax: more than the bounds can have caused
   uint8_t alarmed_steps = 0;  // bit per step: history raised the alarm of a late success
   std::vector<SentCommand> sends;
   std::vector<AttemptName> drops;
@@ -82,10 +85,10 @@ struct Outcome {
 
 struct CommandFacts {
   uint8_t attempts = 0;
+  uint8_t backoffs = 0;
   uint8_t awaited = 0;  // bit per attempt number - 1
   uint8_t lingering = 0;
   bool exists = false;
-  bool retry_due = false;
 };
 
 struct StepFacts {
@@ -121,6 +124,7 @@ class Machine {
   saga::AttemptId IdOf(const AttemptName& name) const;
 
  private:
+  saga::ParkingRef ParkingOf(const EventName& name) const;
   RecordId Intern(storage::v1::SagaRecord record);
   AttemptName NameOf(const saga::AttemptId& id) const;
   Outcome Digest(const saga::Decision& decision, RecordId before, storage::v1::SagaRecord after);

@@ -1,12 +1,11 @@
 // model_mutations [--verbose]: breaks the state machine, the barrier or the model's shard in one place at a time, and
 // searches until an invariant notices. Ends 1 when a mutation is not caught, or when the intact code is.
-#include "common/mutation.h"
-
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "common/mutation.h"
 #include "tests/model/explorer.h"
 
 #ifndef TUTTI_MUTATIONS

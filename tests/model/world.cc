@@ -158,7 +158,24 @@ void Universe::TimerMoves(const World& world, std::vector<Move>* moves) {
 
 void Universe::OutsideMoves(const World& world, std::vector<Move>* moves) {
   if (world.cancels > 0 && Listens(world, {EventKind::kCancel})) moves->push_back({.kind = MoveKind::kCancel});
+  if (world.words > 0) OperatorMoves(world, moves);
   if (world.crashes > 0) moves->push_back({.kind = MoveKind::kCrash});
+}
+
+// Operators look before they speak, and what they saw stays true: nothing of the step is still on its way.
+void Universe::OperatorMoves(const World& world, std::vector<Move>* moves) {
+  for (uint8_t step = 0; step < scenario_.steps.size(); ++step) {
+    if (!machine_.facts(world.memory).steps[step].parked) continue;
+    const AttemptName name{.step = step};
+    const bool under_way = std::any_of(std::begin(world.traffic), std::end(world.traffic), [&](const Traffic& traffic) {
+      return traffic.name.step == step && traffic.copies > 0;
+    });
+    const bool done = world.services[step].effect == 1;
+    if (Listens(world, {EventKind::kRetryStep, name})) moves->push_back({MoveKind::kRetryStep, name});
+    if (under_way) continue;
+    if (done && Listens(world, {EventKind::kResolveDone, name})) moves->push_back({MoveKind::kResolveDone, name});
+    if (!done && Listens(world, {EventKind::kResolveUndone, name})) moves->push_back({MoveKind::kResolveUndone, name});
+  }
 }
 
 EventName Universe::EventOf(const World& world, const Move& move) const {
@@ -180,6 +197,12 @@ EventName Universe::EventOf(const World& world, const Move& move) const {
       return {EventKind::kSagaTimeout};
     case MoveKind::kCancel:
       return {EventKind::kCancel};
+    case MoveKind::kRetryStep:
+      return {EventKind::kRetryStep, move.attempt};
+    case MoveKind::kResolveDone:
+      return {EventKind::kResolveDone, move.attempt};
+    case MoveKind::kResolveUndone:
+      return {EventKind::kResolveUndone, move.attempt};
     default:
       return {EventKind::kRecovered};
   }
@@ -233,6 +256,7 @@ World Universe::After(const World& before, const Move& move, std::optional<Viola
       if (move.kind == MoveKind::kReply) std::fill_n(traffic->replies, 2, 0), traffic->call = 0;
       if (move.kind == MoveKind::kHearNotSent) traffic->not_sent = 0;
       if (move.kind == MoveKind::kCancel) --world.cancels;
+      if (move.kind >= MoveKind::kRetryStep && move.kind <= MoveKind::kResolveUndone) --world.words;
       if (move.kind == MoveKind::kGraceOver) world.grace_armed &= ~BitOf(move.attempt);
       if (move.kind == MoveKind::kBackoffOver) world.backoff_armed &= ~BitOf(move.attempt);
       if (move.kind == MoveKind::kSagaTimeout) world.saga_timeout_armed = 0;
@@ -381,7 +405,7 @@ void Universe::Tidy(World* world) const {
   }
   for (uint64_t left = world->backoff_armed; left != 0; left &= left - 1) {
     const AttemptName name = NameOfBit(__builtin_ctzll(left));
-    if (facts.steps[name.step].command[name.undo].attempts > name.number || facts.terminal()) {
+    if (facts.steps[name.step].command[name.undo].backoffs > name.number || facts.terminal()) {
       world->backoff_armed &= ~BitOf(name);
     }
   }

@@ -72,6 +72,9 @@ enum class MoveKind : uint8_t {
   kDeadline,
   kSagaTimeout,
   kCancel,
+  kRetryStep,
+  kResolveDone,
+  kResolveUndone,
   kCrash,
 };
 
@@ -116,6 +119,7 @@ class Universe {
   void TrafficMoves(const World& world, const Traffic& traffic, std::vector<Move>* moves);
   void TimerMoves(const World& world, std::vector<Move>* moves);
   void OutsideMoves(const World& world, std::vector<Move>* moves);
+  void OperatorMoves(const World& world, std::vector<Move>* moves);
   bool GraceMayEnd(const World& world, const AttemptName& name) const;
   EventName EventOf(const World& world, const Move& move) const;
 
