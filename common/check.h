@@ -6,6 +6,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#ifdef TUTTI_MUTATIONS
+// Code that is broken on purpose runs on, so that what its checker catches is the consequence.
+#define TUTTI_CHECK(condition, message) static_cast<void>((condition) ? 0 : (static_cast<void>(message), 0))
+#else
 #define TUTTI_CHECK(condition, message)                                                                 \
   do {                                                                                                  \
     if (!(condition)) {                                                                                 \
@@ -13,5 +17,6 @@
       std::abort();                                                                                     \
     }                                                                                                   \
   } while (false)
+#endif  // TUTTI_MUTATIONS
 
 #endif  // TUTTI_COMMON_CHECK_H_

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/mutation.h"
 #include "orchestrator/saga/transition.h"
 
 namespace tutti::saga {
@@ -70,7 +71,7 @@ void Transition::OnLateActionReply(CommandRef ref, const ReplyReceived& reply, c
     entry->set_late_action(judgement.refused_with_proof ? v1::LATE_ACTION_SETTLED : v1::LATE_ACTION_NOTHING);
     return;
   }
-  if (undone && (!judgement.speaks_for_key || contradicts)) {
+  if (TUTTI_MUTATE(kDropGuard, undone && (!judgement.speaks_for_key || contradicts), false)) {
     entry->set_late_action(v1::LATE_ACTION_ALARM);
     if (terminal) {
       AppendAttempt(v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL, ref, reply.attempt.number)
@@ -114,7 +115,7 @@ void Transition::ActionRejected(int step, const ReplyReceived& reply) {
     return OnSilence(ref, {.code = reply.code, .message = reply.message, .pushback_ms = reply.pushback_ms});
   }
   // A pivot that one attempt may yet carry through is not refused, whatever this attempt heard.
-  if (kind == v1::STEP_KIND_PIVOT && MayHaveEffect(StepAt(step))) {
+  if (TUTTI_MUTATE(kPivotRefusedByNewest, kind == v1::STEP_KIND_PIVOT && MayHaveEffect(StepAt(step)), false)) {
     return OnSilence(ref, {.code = reply.code, .message = reply.message, .pushback_ms = reply.pushback_ms});
   }
   Unpark(step);
@@ -201,6 +202,7 @@ void Transition::AdvanceForward() {
 bool Transition::ReadyToStart(int step) const {
   if (StepAt(step).state() != v1::STEP_STATE_PENDING || StepAt(step).has_parking()) return false;
   const std::vector<int>& dependencies = recipe_.steps[step].dependencies;
+  if (TUTTI_MUTATE(kRetriableTooEarly, false, recipe_.steps[step].kind == v1::STEP_KIND_RETRIABLE)) return true;
   return std::all_of(dependencies.begin(), dependencies.end(),
                      [this](int before) { return StepAt(before).state() == v1::STEP_STATE_SUCCEEDED; });
 }
@@ -242,7 +244,8 @@ void Transition::CommitIfReached() {
       compensatables_succeeded &= succeeded;
     }
   }
-  if (has_pivot ? !pivot_succeeded : !compensatables_succeeded) return;
+  const bool reached = has_pivot ? pivot_succeeded : compensatables_succeeded;
+  if (!TUTTI_MUTATE(kCommitTooEarly, reached, true)) return;
   // 0 means "not committed", so a clock at the epoch still counts.
   record_->set_committed_ms(std::max<int64_t>(event_.now_ms, 1));
   MapOutput();
@@ -260,6 +263,7 @@ void Transition::MapOutput() {
 
 bool Transition::PivotIsOpen() const {
   for (int step = 0; step < step_count(); ++step) {
+    if (TUTTI_MUTATE(kAbortWithPivotOpen, false, true)) break;
     if (recipe_.steps[step].kind == v1::STEP_KIND_PIVOT && StepAt(step).has_action()) return true;
   }
   return false;
@@ -284,9 +288,11 @@ void Transition::AbortStep(int step) {
     return SetStepState(step, v1::STEP_STATE_SKIPPED, v1::EVENT_TYPE_STEP_SKIPPED);
   }
   if (StepAt(step).state() != v1::STEP_STATE_RUNNING) return;
-  Command(ref)->set_retry_at_ms(0);
+  if (TUTTI_MUTATE(kActionAfterAbort, true, false)) Command(ref)->set_retry_at_ms(0);
   // An attempt in flight is heard out; one that still queues never leaves.
-  for (const storage::v1::OpenAttempt& open : Command(ref)->open()) DropIfQueued(ref, open.number());
+  for (const storage::v1::OpenAttempt& open : Command(ref)->open()) {
+    if (TUTTI_MUTATE(kQueuedSurvivesAbort, true, false)) DropIfQueued(ref, open.number());
+  }
   if (HasAwaitedAttempt(*Command(ref))) return;
   SetStepState(step, v1::STEP_STATE_UNKNOWN, v1::EVENT_TYPE_STEP_UNKNOWN, "ABORTED",
                "the saga aborted before an answer came");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/mutation.h"
 #include "orchestrator/saga/transition.h"
 
 namespace tutti::saga {
@@ -74,9 +75,14 @@ bool Transition::MayCompensateNow(int step) const {
   const StepRecord& record = StepAt(step);
   if (!NeedsCompensation(step) || record.has_compensation() || record.has_parking()) return false;
   // Only a barrier can tell an action that arrives after its own compensation from one that does not.
-  if (!record.barrier() && record.action().open_size() > 0) return false;
+  const bool unsettled = !record.barrier() && record.action().open_size() > 0;
+  if (TUTTI_MUTATE(kCompensateUnsettled, unsettled, false)) return false;
+  if (TUTTI_MUTATE(kCompensateOutOfOrder, false, true)) return true;
   const std::vector<int>& after = recipe_.steps[step].transitive_dependents;
-  return std::none_of(after.begin(), after.end(), [this](int later) { return NeedsCompensation(later); });
+  return std::none_of(after.begin(), after.end(), [&](int later) {
+    return NeedsCompensation(later) &&
+           TUTTI_MUTATE(kOrderStopsAtNone, true, std::ranges::count(recipe_.steps[later].dependencies, step) > 0);
+  });
 }
 
 void Transition::AdvanceCompensation() {

@@ -3,14 +3,16 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutation.h"
 
 namespace tutti::saga {
 namespace {
 
 constexpr std::array<absl::string_view, 17> kCodeNames = {
-    "OK",           "CANCELLED",           "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
-    "UNIMPLEMENTED", "INTERNAL",           "UNAVAILABLE", "DATA_LOSS",    "UNAUTHENTICATED"};
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
 
 Judgement JudgeMarked(v1::Operation operation, const ReplyReceived& reply, ReplyVerdict verdict) {
   const bool closed = reply.mark == v1::BARRIER_MARK_UNDONE || reply.mark == v1::BARRIER_MARK_EMPTY;
@@ -75,10 +77,13 @@ Judgement Judge(const CommandRecipe& command, v1::Operation operation, const sto
   Judgement judgement;
   judgement.outcome = TableOutcome(command, reply, verdict);
   if (step.barrier()) {
-    judgement.unmarked_success = judgement.outcome == v1::OUTCOME_SUCCEEDED;
+    judgement.unmarked_success = TUTTI_MUTATE(kIgnoreBarrierMark, judgement.outcome == v1::OUTCOME_SUCCEEDED, false);
     if (judgement.unmarked_success) judgement.outcome = v1::OUTCOME_UNKNOWN;
+    judgement.refused_with_proof =
+        TUTTI_MUTATE(kUnmarkedRefusalIsProof, false, judgement.outcome == v1::OUTCOME_REJECTED);
   } else {
-    judgement.refused_with_proof = judgement.outcome == v1::OUTCOME_REJECTED && !step.refusals_open();
+    const bool proof = TUTTI_MUTATE(kOpenRefusalIsProof, !step.refusals_open(), true);
+    judgement.refused_with_proof = judgement.outcome == v1::OUTCOME_REJECTED && proof;
   }
   return judgement;
 }

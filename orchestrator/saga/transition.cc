@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/check.h"
+#include "common/mutation.h"
 #include "orchestrator/saga/backoff.h"
 #include "orchestrator/saga/command_key.h"
 
@@ -104,7 +105,8 @@ void Transition::On(const TimerFired& fired) {
 
 void Transition::On(const CancelRequested& cancel) {
   if (record_->state() == v1::SAGA_STATE_COMPENSATING || record_->state() == v1::SAGA_STATE_COMPENSATED) return;
-  if (record_->state() == v1::SAGA_STATE_SUCCEEDED || record_->committed_ms() != 0) {
+  const bool committed = record_->state() == v1::SAGA_STATE_SUCCEEDED || record_->committed_ms() != 0;
+  if (TUTTI_MUTATE(kCancelAfterTheEnd, committed, false)) {
     return Refuse("SAGA_NOT_CANCELLABLE",
                   "the saga is past its commit point and only goes forward; it can no longer be cancelled");
   }
@@ -158,7 +160,8 @@ void Transition::RecoverCommand(CommandRef ref) {
     }
     Linger(ref, &open, FullGraceMs(ref));
   }
-  if (was_awaited && !IsTerminal(record_->state())) {
+  if (TUTTI_MUTATE(kForgetOpenAtCrash, false, true)) Command(ref)->clear_open();
+  if (TUTTI_MUTATE(kRecoveryForgetsToRetry, was_awaited, false) && !IsTerminal(record_->state())) {
     OnSilence(ref, {.code = kUnavailable, .message = "the orchestrator restarted before an answer came"});
   }
 }
@@ -209,7 +212,8 @@ void Transition::StartAttempt(CommandRef ref) {
       .method = command_recipe.method,
       .kind = recipe.kind,
       .attempt = {.step = step->name(), .operation = ref.operation, .number = number},
-      .key = command->key(),
+      .key = TUTTI_MUTATE(kSecondCompensationKey, command->key(),
+                          absl::StrCat(command->key(), number > 1 ? "/again" : "")),
       .key_born_ms = command->born_ms(),
       .request = command->request(),
       .metadata = {command->metadata().begin(), command->metadata().end()},
@@ -262,7 +266,7 @@ void Transition::OnGraceOver(CommandRef ref, int attempt) {
   const OpenAttempt* open = FindOpen(ref, attempt);
   if (open == nullptr || open->phase() != ATTEMPT_PHASE_LINGERING) return;
   RemoveOpen(ref, attempt);
-  Command(ref)->set_effect_possible(true);
+  Command(ref)->set_effect_possible(TUTTI_MUTATE(kSilenceIsProof, true, false));
 }
 
 void Transition::Linger(CommandRef ref, OpenAttempt* attempt, int64_t grace_ms) {
@@ -287,7 +291,8 @@ bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const
   CommandRecord* command = Command(ref);
   OpenAttempt* open = FindOpen(ref, reply.attempt.number);
   const bool awaited = open != nullptr && open->phase() == ATTEMPT_PHASE_AWAITED;
-  if (judgement.speaks_for_key) {
+  if (TUTTI_MUTATE(kRefusalSpeaksForAll, judgement.speaks_for_key,
+                   judgement.speaks_for_key || judgement.refused_with_proof)) {
     for (const OpenAttempt& other : command->open()) {
       if (other.number() != reply.attempt.number) DropIfQueued(ref, other.number());
     }

@@ -1,5 +1,7 @@
 #include "participants/sdk/barrier.h"
 
+#include "common/mutation.h"
+
 namespace tutti::participant {
 namespace {
 
@@ -12,7 +14,7 @@ Decision DecideAction(RowState state) {
     case RowState::kRefused:
       return {Verdict::kAnswerAsStored, Mark::kRefused};
     case RowState::kUndone:
-      return {Verdict::kAbort, Mark::kUndone};
+      return TUTTI_MUTATE(kForgottenUndo, (Decision{Verdict::kAbort, Mark::kUndone}), Decision{Verdict::kApply});
     case RowState::kEmpty:
       return {Verdict::kAbort, Mark::kEmpty};
   }
@@ -25,7 +27,7 @@ Decision DecideCompensation(RowState state) {
       return {Verdict::kUndo};
     case RowState::kNothing:
     case RowState::kRefused:
-      return {Verdict::kStoreTombstone, Mark::kEmpty};
+      return {TUTTI_MUTATE(kSkipTombstone, Verdict::kStoreTombstone, Verdict::kAnswerAsStored), Mark::kEmpty};
     case RowState::kUndone:
       return {Verdict::kAnswerAsStored, Mark::kUndone};
     case RowState::kEmpty:

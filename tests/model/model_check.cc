@@ -1,0 +1,66 @@
+// model_check [--full] [--world SUBSTRING] [--bounds F,C,X,W]: searches every world and prints what was visited. Ends 1
+// on a violation. F, C, X, W: faults, crashes, cancels and operator's words per run, for experiments.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "tests/model/explorer.h"
+
+namespace {
+
+constexpr uint64_t kStatesMax = 100'000'000;
+
+void Print(const tutti::model::Scenario& scenario, const tutti::model::Report& report, double seconds) {
+  std::printf("%-44s | f%d c%d x%d w%d | %10llu | %11llu | %5d | %s  (%.1f s)\n", scenario.name.c_str(),
+              scenario.bounds.faults, scenario.bounds.crashes, scenario.bounds.cancels, scenario.bounds.words,
+              static_cast<unsigned long long>(report.states), static_cast<unsigned long long>(report.transitions),
+              report.depth,
+              report.finding    ? report.finding->violation.invariant.c_str()
+              : report.complete ? "none"
+                                : "INCOMPLETE",
+              seconds);
+  std::fflush(stdout);
+}
+
+std::optional<tutti::model::Bounds> Parse(const char* text) {
+  tutti::model::Bounds bounds;
+  const int read = std::sscanf(text, "%d,%d,%d,%d", &bounds.faults, &bounds.crashes, &bounds.cancels, &bounds.words);
+  return read == 4 ? std::optional<tutti::model::Bounds>(bounds) : std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  bool full = false;
+  std::string only;
+  std::optional<tutti::model::Bounds> bounds;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--full") == 0) full = true;
+    if (std::strcmp(argv[i], "--world") == 0 && i + 1 < argc) only = argv[++i];
+    if (std::strcmp(argv[i], "--bounds") == 0 && i + 1 < argc) bounds = Parse(argv[++i]);
+  }
+  std::printf("%-44s | bounds      | %10s | %11s | depth | violations\n", "world", "states", "transitions");
+  bool sound = true;
+  uint64_t states = 0;
+  uint64_t transitions = 0;
+  for (tutti::model::Scenario scenario : full ? tutti::model::FullScenarios() : tutti::model::QuickScenarios()) {
+    if (bounds.has_value()) scenario.bounds = *bounds;
+    if (scenario.name.find(only) == std::string::npos) continue;
+    const auto start = std::chrono::steady_clock::now();
+    tutti::model::Report report = tutti::model::SearchAll(scenario, kStatesMax);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    Print(scenario, report, took.count());
+    states += report.states;
+    transitions += report.transitions;
+    sound &= report.complete && !report.finding.has_value();
+    if (!report.finding.has_value()) continue;
+    const tutti::model::Report shortest = tutti::model::SearchShortest(scenario, kStatesMax / 40);
+    std::printf("%s", ToText(shortest.finding.has_value() ? *shortest.finding : *report.finding).c_str());
+  }
+  std::printf("%llu states, %llu transitions, f: faults, c: crashes, x: cancels, w: operator's words per run\n",
+              static_cast<unsigned long long>(states), static_cast<unsigned long long>(transitions));
+  std::printf(sound ? "every invariant holds in every state\n" : "NOT PROVED\n");
+  return sound ? 0 : 1;
+}
