@@ -62,7 +62,7 @@ void ShardCore::Process(std::vector<Message> messages) {
     for (const auto& reply : batch.replies) reply(false);
     return;
   }
-  CarryOutDrops(batch);
+  CarryOutDrops(&batch);
   if (!batch.touched.empty()) return Commit(std::move(batch));
   if (batch.replies.empty()) return;
   // These tell of what an earlier write set holds, so they wait for it.
@@ -199,10 +199,31 @@ ShardCore::Touched* ShardCore::Touch(const std::string& saga_id, Batch* batch) {
   return &batch->touched[it->second];
 }
 
-void ShardCore::CarryOutDrops(const Batch& batch) {
-  for (const saga::Effect& effect : batch.effects) {
-    if (const auto* drop = std::get_if<saga::DropCommand>(&effect)) context_.sender->Drop(*drop);
+void ShardCore::CarryOutDrops(Batch* batch) {
+  std::vector<saga::DropCommand> drops;
+  for (const saga::Effect& effect : batch->effects) {
+    if (const auto* drop = std::get_if<saga::DropCommand>(&effect)) drops.push_back(*drop);
   }
+  for (const saga::DropCommand& drop : drops) {
+    if (!TakeUnreleased(drop, batch)) {
+      context_.sender->Drop(drop);
+      continue;
+    }
+    post_(saga::Event{.saga_id = drop.saga_id,
+                      .body = saga::NotSent{drop.attempt, "dropped before hand-over: the saga aborted"}});
+  }
+}
+
+// The sender cannot drop what it was not given yet, and would hand it over once the intent is durable.
+bool ShardCore::TakeUnreleased(const saga::DropCommand& drop, Batch* batch) {
+  const auto is_dropped = [&drop](const saga::Effect& effect) {
+    const auto* send = std::get_if<saga::SendCommand>(&effect);
+    return send != nullptr && send->attempt == drop.attempt && send->saga_id == drop.saga_id;
+  };
+  if (std::erase_if(batch->effects, is_dropped) > 0) return true;
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [&is_dropped](Batch& waiting) {
+    return std::erase_if(waiting.effects, is_dropped) > 0;
+  });
 }
 
 void ShardCore::Commit(Batch batch) {

@@ -117,7 +117,9 @@ class ShardCore {
   absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
                     Batch* batch);
   Touched* Touch(const std::string& saga_id, Batch* batch);
-  void CarryOutDrops(const Batch& batch);
+  void CarryOutDrops(Batch* batch);
+  // Takes back a command that still waits for its write set, in `batch` or in one under way; false when there is none.
+  bool TakeUnreleased(const saga::DropCommand& drop, Batch* batch);
   void Commit(Batch batch);
   void Release(Batch batch);
   void EvictIfDone(const std::string& saga_id);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "common/errors.h"
@@ -159,6 +160,31 @@ TEST_F(ShardCoreTest, DropGoesAheadOfTheAbortsCommit) {
   world_.store().Release();
   Run();
   EXPECT_EQ(cancels_.at(0)->state(), v1::SAGA_STATE_COMPENSATING);
+}
+
+TEST_F(ShardCoreTest, IntentAbortedInItsOwnBatchIsNeverSent) {
+  Start(ShardWorld::StartOf("s1"));
+  Cancel("s1");
+  Run();
+  EXPECT_THAT(world_.TakeLog(), Not(Contains("send s1 charge/action#1")));
+  ASSERT_EQ(cancels_.size(), 1u);
+  EXPECT_TRUE(cancels_[0].ok());
+}
+
+TEST_F(ShardCoreTest, IntentStillBeingWrittenWhenItsSagaAbortsIsNeverSent) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Cancel("s1");
+  Run();
+  world_.store().Release();
+  Run();
+  EXPECT_THAT(world_.TakeLog(), Not(Contains("send s1 charge/action#1")));
+  const auto history = world_.store().GetHistory("s1", 1, 100);
+  ASSERT_TRUE(history.ok());
+  EXPECT_TRUE(std::any_of(history->begin(), history->end(), [](const v1::HistoryEvent& event) {
+    return event.type() == v1::EVENT_TYPE_ATTEMPT_NOT_SENT;
+  }));
 }
 
 TEST_F(ShardCoreTest, EndedSagaLeavesMemoryAndIsStillGuarded) {
