@@ -11,14 +11,9 @@
 #include "absl/status/status.h"
 #include "common/mutex.h"
 #include "orchestrator/shard/shard_core.h"
+#include "orchestrator/shard/slot_range.h"
 
 namespace tutti::shard {
-
-// Slots [first, end).
-struct SlotRange {
-  uint32_t first = 0;
-  uint32_t end = 0;
-};
 
 // Thread-safe.
 class Shard {

@@ -22,12 +22,8 @@ uint64_t RandomSeed() {
 ShardRouter::ShardRouter(const ShardContext& context, int shard_count,
                          std::function<void(const absl::Status&)> on_fatal) {
   TUTTI_CHECK(shard_count >= 1 && shard_count <= static_cast<int>(limits::kSlots), "a shard owns at least one slot");
-  const auto bound = [shard_count](int shard) {
-    return static_cast<uint32_t>(static_cast<uint64_t>(limits::kSlots) * shard / shard_count);
-  };
   for (int shard = 0; shard < shard_count; ++shard) {
-    shards_.push_back(std::make_unique<Shard>(context, SlotRange{.first = bound(shard), .end = bound(shard + 1)},
-                                              RandomSeed(), on_fatal));
+    shards_.push_back(std::make_unique<Shard>(context, SlotRangeOf(shard, shard_count), RandomSeed(), on_fatal));
   }
 }
 
@@ -74,12 +70,7 @@ size_t ShardRouter::mailbox_depth() const {
 }
 
 Shard* ShardRouter::OwnerOf(const std::string& saga_id) const {
-  const uint64_t slot = store::SlotOf(saga_id);
-  // The inverse of the dealing out: the last shard whose first slot is not beyond this one.
-  size_t shard = slot * shards_.size() / limits::kSlots;
-  const auto first = [this](size_t index) { return static_cast<uint64_t>(limits::kSlots) * index / shards_.size(); };
-  while (shard + 1 < shards_.size() && first(shard + 1) <= slot) ++shard;
-  return shards_[shard].get();
+  return shards_[ShardOfSlot(store::SlotOf(saga_id), static_cast<int>(shards_.size()))].get();
 }
 
 }  // namespace tutti::shard

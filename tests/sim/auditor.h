@@ -1,0 +1,83 @@
+// Holds the engine to invariants I1 to I7 of the semantics. It sees what is durable, what leaves, what outsiders are
+// told and what participants really did, and remembers the first thing that was wrong.
+#ifndef TUTTI_TESTS_SIM_AUDITOR_H_
+#define TUTTI_TESTS_SIM_AUDITOR_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "orchestrator/saga/effect.h"
+#include "orchestrator/store/saga_store.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/library.h"
+
+namespace tutti::sim {
+
+class Auditor {
+ public:
+  // What one step's action really left at its participant.
+  struct Effect {
+    bool present = false;
+    int applied = 0;
+    int undone = 0;
+  };
+  struct Saga {
+    std::string id;
+    std::string uid;
+    const saga::Recipe* recipe = nullptr;
+    storage::v1::SagaRecord durable;
+    int64_t seen_sequence = 0;                // an outsider was told of it
+    std::optional<std::string> acknowledged;  // the fingerprint that a client was told is started
+    bool cancel_acknowledged = false;
+    std::vector<Effect> effects;                  // by step
+    std::vector<bool> undo_sent;                  // by step
+    std::map<std::string, std::string> requests;  // by key, as first handed over
+  };
+
+  // On the disk for good.
+  void OnDurable(const store::WriteSet& write_set);
+  // The engine lets go of a command; the transport takes it.
+  void OnSend(const saga::SendCommand& command);
+  void OnHandOver(const saga::SendCommand& command);
+  // A participant changed its own database.
+  void OnApplied(const std::string& uid, const std::string& step);
+  void OnUndone(const std::string& uid, const std::string& step);
+  // Watchers and clients are told.
+  void OnTold(const storage::v1::SagaRecord& record);
+  void OnStartAcknowledged(const storage::v1::SagaRecord& record, const std::string& fingerprint);
+  void OnStartRefused(const std::string& saga_id, const std::string& fingerprint);
+  void OnCancelAcknowledged(const storage::v1::SagaRecord& record);
+  // Another process took over from what the disk holds.
+  void OnRecovered(const Disk& disk);
+  // Faults are over and nothing moves any more. Reads what clients would.
+  void OnQuiet(const Disk& disk);
+
+  void Violated(const std::string& what);
+  const std::string& violation() const { return violation_; }
+
+  const std::map<std::string, Saga>& sagas() const { return sagas_; }
+  const Saga* Find(const std::string& saga_id) const;
+  // Changes with everything that is checked: equal runs have equal digests.
+  uint64_t digest() const { return digest_; }
+
+ private:
+  void CheckHistory(Saga* saga, const store::SagaWrite& write);
+  void CheckTransition(const Saga& saga, const storage::v1::SagaRecord& next);
+  void CheckSteps(const Saga& saga);
+  void CheckUndoOrder(const Saga& saga, int step);
+  void CheckForwardOrder(const Saga& saga, int step);
+  Saga* ByUid(const std::string& uid, const std::string& step, int* index);
+
+  std::map<std::string, Saga> sagas_;
+  std::map<std::string, std::string> id_by_uid_;
+  std::string violation_;
+  uint64_t digest_ = 0;
+};
+
+}  // namespace tutti::sim
+
+#endif  // TUTTI_TESTS_SIM_AUDITOR_H_

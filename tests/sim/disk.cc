@@ -1,0 +1,171 @@
+#include "tests/sim/disk.h"
+
+#include <utility>
+
+#include "orchestrator/store/view.h"
+
+namespace tutti::sim {
+
+class Disk::TablesView final : public store::View {
+ public:
+  explicit TablesView(const Tables* tables) : tables_(*tables) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(store::Column column, absl::string_view key) const override {
+    const Table& table = tables_[static_cast<size_t>(column)];
+    const auto found = table.find(std::string_view(key.data(), key.size()));
+    return found == table.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
+  }
+
+  std::unique_ptr<store::Walk> Range(store::Column column, std::string begin, std::string end) const override {
+    const Table& table = tables_[static_cast<size_t>(column)];
+    auto walk = std::make_unique<TableWalk>();
+    walk->at = table.lower_bound(begin);
+    walk->end = end.empty() ? table.end() : table.lower_bound(end);
+    if (!end.empty() && end <= begin) walk->end = walk->at;
+    return walk;
+  }
+
+ private:
+  struct TableWalk final : store::Walk {
+    bool Valid() const override { return at != end; }
+    absl::string_view key() const override { return at->first; }
+    absl::string_view value() const override { return at->second; }
+    void Next() override { ++at; }
+    absl::Status status() const override { return absl::OkStatus(); }
+    Table::const_iterator at, end;
+  };
+  const Tables& tables_;
+};
+
+Disk::Disk(Timeline* timeline, Luck* luck, Sabotage sabotage, Hooks hooks)
+    : timeline_(timeline), luck_(luck), sabotage_(sabotage), hooks_(std::move(hooks)) {}
+
+void Disk::Commit(store::WriteSet write_set, store::CommitDone done) {
+  if (failed_) return done(store::CommitResult::kUnknown, absl::UnavailableError("an earlier write failed"));
+  if (sabotage_ == Sabotage::kSendBeforeDurable) {
+    done(store::CommitResult::kDurable, absl::OkStatus());
+    done = [](store::CommitResult, const absl::Status&) {};
+  }
+  store::Changes changes = store::EncodeWriteSet(write_set);
+  waiting_.push_back({std::move(write_set), std::move(changes), std::move(done)});
+  if (stage_ == Stage::kIdle) StartWrite();
+}
+
+void Disk::Later(const char* what, int64_t fast_ms, void (Disk::*next)()) {
+  const int64_t delay_ms = luck_->Between(what, writes_, 0, slow_ ? 2'500 : fast_ms);
+  timeline_->After(delay_ms, [this, next, epoch = epoch_] {
+    if (epoch == epoch_) (this->*next)();
+  });
+}
+
+void Disk::StartWrite() {
+  stage_ = Stage::kWriting;
+  ++writes_;
+  if (luck_->Strikes(Fault::kCrashBeforeWrite, writes_)) return hooks_.die(Fault::kCrashBeforeWrite);
+  Later("write", 2, &Disk::Written);
+}
+
+void Disk::Written() {
+  stage_ = Stage::kWritten;
+  batch_.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(waiting_.end()));
+  waiting_.clear();
+  if (sabotage_ == Sabotage::kAckUnsynced) {
+    for (Pending& pending : batch_) {
+      pending.done(store::CommitResult::kDurable, absl::OkStatus());
+      pending.done = [](store::CommitResult, const absl::Status&) {};
+    }
+  }
+  if (luck_->Strikes(Fault::kCrashAfterWrite, writes_)) return hooks_.die(Fault::kCrashAfterWrite);
+  Later("sync", 5, &Disk::Synced);
+}
+
+void Disk::Synced() {
+  if (luck_->Strikes(Fault::kWriteError, writes_)) return Fail(store::CommitResult::kUnknown, "sync failed");
+  if (luck_->Strikes(Fault::kFenced, writes_)) return Fail(store::CommitResult::kFenced, "another owner writes");
+  if (sabotage_ == Sabotage::kLoseSyncedWrites) before_last_sync_ = tables_;
+  stage_ = Stage::kSynced;
+  MakeDurable(batch_.size());
+  if (luck_->Strikes(Fault::kCrashAfterSync, writes_)) return hooks_.die(Fault::kCrashAfterSync);
+  Later("done", 1, &Disk::Acknowledge);
+}
+
+void Disk::Acknowledge() {
+  stage_ = Stage::kIdle;
+  std::vector<Pending> batch = std::move(batch_);
+  batch_.clear();
+  for (Pending& pending : batch) pending.done(store::CommitResult::kDurable, absl::OkStatus());
+  if (!waiting_.empty()) StartWrite();
+}
+
+void Disk::Fail(store::CommitResult result, const char* why) {
+  failed_ = true;
+  // What a fence kept out is not there; after a failed sync any prefix may be.
+  const bool unknown = result == store::CommitResult::kUnknown;
+  MakeDurable(unknown ? static_cast<size_t>(luck_->Between("torn", writes_, 0, static_cast<int64_t>(batch_.size())))
+                      : 0);
+  std::vector<Pending> batch = std::move(batch_);
+  batch_.clear();
+  std::move(waiting_.begin(), waiting_.end(), std::back_inserter(batch));
+  waiting_.clear();
+  for (Pending& pending : batch) pending.done(result, absl::UnavailableError(why));
+}
+
+void Disk::MakeDurable(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    Apply(batch_[i].changes, &tables_);
+    hooks_.on_durable(batch_[i].write_set);
+  }
+}
+
+void Disk::Crash() {
+  ++epoch_;
+  if (stage_ == Stage::kWritten && !failed_) {
+    MakeDurable(static_cast<size_t>(luck_->Between("torn", writes_, 0, static_cast<int64_t>(batch_.size()))));
+  }
+  if (sabotage_ == Sabotage::kLoseSyncedWrites && writes_ > 0) tables_ = before_last_sync_;
+  batch_.clear();
+  waiting_.clear();
+  stage_ = Stage::kIdle;
+  failed_ = false;
+}
+
+void Disk::Apply(const store::Changes& changes, Tables* tables) {
+  changes.ForEach([&](store::Column column, bool is_delete, absl::string_view key, absl::string_view value) {
+    Table& table = (*tables)[static_cast<size_t>(column)];
+    if (is_delete) {
+      table.erase(std::string(key));
+    } else {
+      table[std::string(key)] = std::string(value);
+    }
+  });
+}
+
+absl::StatusOr<storage::v1::SagaRecord> Disk::GetSaga(absl::string_view saga_id) const {
+  if (luck_->Strikes(Fault::kReadError, ++reads_)) return absl::UnavailableError("read error");
+  return Peek(saga_id);
+}
+
+absl::StatusOr<storage::v1::SagaRecord> Disk::Peek(absl::string_view saga_id) const {
+  return store::ReadSaga(TablesView(&tables_), saga_id);
+}
+
+absl::StatusOr<std::vector<v1::HistoryEvent>> Disk::GetHistory(absl::string_view saga_id, int64_t from_sequence,
+                                                               int limit) const {
+  return store::ReadHistory(TablesView(&tables_), saga_id, from_sequence, limit);
+}
+
+absl::StatusOr<store::ListPage> Disk::ListSagas(const store::ListQuery& query) const {
+  return store::ReadPage(TablesView(&tables_), query);
+}
+
+absl::Status Disk::ForEachActive(uint32_t first_slot, uint32_t end_slot,
+                                 const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const {
+  // The visitor may commit, which never changes the tables at once, so no copy is needed.
+  return store::ReadActive(TablesView(&tables_), first_slot, end_slot, visitor);
+}
+
+absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> Disk::GetDefinitions() const {
+  return store::ReadDefinitions(TablesView(&tables_));
+}
+
+}  // namespace tutti::sim
