@@ -8,13 +8,17 @@ import grpc
 RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
+PATIENCE_SECONDS = 120  # no fault lasts that long, so the system is not coming back
+
+
 def stubbornly(call, **fields):
     """What a client does that must have an answer: asks again, the same way, until it gets one."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return call(**fields)
         except grpc.RpcError as error:
-            if error.code() not in RETRIED:
+            if error.code() not in RETRIED or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
 

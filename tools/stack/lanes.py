@@ -30,7 +30,7 @@ class Lane(threading.Thread):
     deck = ()
 
     def __init__(self, stack, name, seed, stop):
-        super().__init__()
+        super().__init__(daemon=True)
         self.stack = stack
         self.process = stack.processes[name]
         self.random = random.Random(seed)
@@ -168,7 +168,7 @@ class Operator(threading.Thread):
     """Gives every parked step a fresh budget, again and again, as a person with a pager would."""
 
     def __init__(self, stack, stop):
-        super().__init__()
+        super().__init__(daemon=True)
         self.sagas = stack.sagas(timeout=5)
         self.stop = stop
         self.retried = 0

@@ -43,7 +43,7 @@ class Load(threading.Thread):
     up after the first try and never learn what became of it."""
 
     def __init__(self, stack, scenarios, numbers, seed, stop, per_second=1000.0):
-        super().__init__()
+        super().__init__(daemon=True)
         self.sagas = stack.sagas(timeout=5)
         self.world = World(stack)
         self.scenarios = scenarios
@@ -123,7 +123,7 @@ class Crowd:
     def __exit__(self, kind, error, trace):
         self.stop.set()
         for worker in self.workers:
-            worker.join()
+            worker.join(None if kind is None else 1.0)  # after an error there may be nobody left to answer them
         for worker in self.workers:
             if worker.error and kind is None:
                 raise worker.error
