@@ -1,5 +1,6 @@
 """One process of the stack: started on a port of its own, killed or ended only by its own id."""
 
+import contextlib
 import json
 import os
 import signal
@@ -46,6 +47,13 @@ class Process:
             # A session of its own: an interrupt at the terminal reaches only the script, which then cleans up.
             self.popen = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
 
+    def set_option(self, name, value):
+        """For the next start."""
+        if name in self.argv:
+            self.argv[self.argv.index(name) + 1] = value
+        else:
+            self.argv += [name, value]
+
     def await_serving(self, seconds=60.0):
         def ready():
             if os.path.exists(self.port_file):
@@ -72,6 +80,15 @@ class Process:
             self.popen.send_signal(signal.SIGKILL)
         self.popen.wait()
         self.kills += 1
+
+    @contextlib.contextmanager
+    def paused(self):
+        """SIGSTOP, then SIGCONT: alive for everybody else, and deaf."""
+        self.popen.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.popen.send_signal(signal.SIGCONT)
 
     def terminate(self, seconds=30.0):
         """SIGTERM, then its exit status. A process that does not end in time is killed, and that is an error."""

@@ -11,6 +11,7 @@ MESSAGES = {
     "tutti.reservation.v1.ReservationService": "tutti.reservation.v1.reservation_service_pb2",
     "tutti.token.v1.TokenService": "tutti.token.v1.token_service_pb2",
     "tutti.participant.v1.FaultService": "tutti.participant.v1.fault_service_pb2",
+    "acme.voucher.v1.VoucherService": "voucher_pb2",  # of the chaos test
     "grpc.health.v1.Health": "grpc_health_pb2",
 }
 
