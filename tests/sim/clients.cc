@@ -67,13 +67,12 @@ void Clients::Cancel(const PlannedSaga& saga, int attempt) {
   };
   if (server == nullptr) return again();
   server->Request(saga.id,
-                  shard::CancelMessage{.saga_id = saga.id,
-                                       .reason = "changed my mind",
-                                       .by = "client",
-                                       .done = [=, this](const absl::StatusOr<storage::v1::SagaRecord>& record) {
-                                         if (record.ok()) return auditor_->OnCancelAcknowledged(*record);
-                                         if (!absl::IsFailedPrecondition(record.status())) again();
-                                       }});
+                  shard::WordMessage{.saga_id = saga.id,
+                                     .word = saga::CancelRequested{.reason = "changed my mind", .by = "client"},
+                                     .done = [=, this](const absl::StatusOr<storage::v1::SagaRecord>& record) {
+                                       if (record.ok()) return auditor_->OnCancelAcknowledged(*record);
+                                       if (!absl::IsFailedPrecondition(record.status())) again();
+                                     }});
 }
 
 }  // namespace tutti::sim

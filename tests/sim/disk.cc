@@ -40,7 +40,7 @@ class Disk::TablesView final : public store::View {
 Disk::Disk(Timeline* timeline, Luck* luck, Sabotage sabotage, Hooks hooks)
     : timeline_(timeline), luck_(luck), sabotage_(sabotage), hooks_(std::move(hooks)) {}
 
-void Disk::Commit(store::WriteSet write_set, store::CommitDone done) {
+void Disk::Commit(const store::WriteSet& write_set, store::CommitDone done) {
   if (failed_) return done(store::CommitResult::kUnknown, absl::UnavailableError("an earlier write failed"));
   if (sabotage_ == Sabotage::kSendBeforeDurable) {
     done(store::CommitResult::kDurable, absl::OkStatus());

@@ -26,7 +26,7 @@ class Disk final : public store::SagaStore, public store::SagaReader {
 
   Disk(Timeline* timeline, Luck* luck, Sabotage sabotage, Hooks hooks);
 
-  void Commit(store::WriteSet write_set, store::CommitDone done) override;
+  void Commit(const store::WriteSet& write_set, store::CommitDone done) override;
 
   // The process is gone: what waited is lost; of what was written but not synced, a prefix survives.
   void Crash();
