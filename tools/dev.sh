@@ -11,6 +11,7 @@ usage: tools/dev.sh COMMAND
   lint             include rules, shell syntax, formatting
   format           rewrite C++ in the project's format
   asan             every test under AddressSanitizer and UndefinedBehaviorSanitizer
+  model            the model check at its full bound, and what each mutation is caught by (about 10 minutes)
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -41,5 +42,10 @@ case "${1:-}" in
   format) sources | xargs clang-format -i ;;
   asan) build asan; run_tests asan -LE crash "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
+  model)
+    build release --target model_check model_mutations
+    build/release/bin/model_check --full
+    build/release/bin/model_mutations --shortest
+    ;;
   *) usage; exit 2 ;;
 esac

@@ -1,5 +1,6 @@
-// model_mutations [--verbose]: breaks the state machine, the barrier or the model's shard in one place at a time, and
-// searches until an invariant notices. Ends 1 when a mutation is not caught, or when the intact code is.
+// model_mutations [--verbose] [--shortest]: breaks the state machine, the barrier or the model's shard in one place at
+// a time, and searches until an invariant notices, in the first world that shows it or in the one with the shortest
+// schedule. Ends 1 when a mutation is not caught.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -52,13 +53,12 @@ const std::vector<Break>& Breaks() {
   return breaks;
 }
 
-// The shortest schedule over all worlds that shows the break.
 struct Catch {
   std::string world;
   Finding finding;
 };
 
-std::optional<Catch> FindCatch(const Break& broken) {
+std::optional<Catch> FindCatch(const Break& broken, bool shortest) {
   std::optional<Catch> best;
   for (Scenario scenario : QuickScenarios()) {
     scenario.flaw = broken.flaw;
@@ -66,16 +66,17 @@ std::optional<Catch> FindCatch(const Break& broken) {
     if (!report.finding.has_value()) continue;
     if (best.has_value() && best->finding.schedule.size() <= report.finding->schedule.size()) continue;
     best = Catch{scenario.name, *report.finding};
+    if (!shortest) break;
   }
   return best;
 }
 
-int Run(bool verbose) {
+int Run(bool verbose, bool shortest) {
   int missed = 0;
   std::printf("%-50s | caught by | %-42s | moves\n", "mutation", "world");
   for (const Break& broken : Breaks()) {
     active_mutation = broken.mutation;
-    const std::optional<Catch> caught = FindCatch(broken);
+    const std::optional<Catch> caught = FindCatch(broken, shortest);
     if (!caught.has_value()) ++missed;
     std::printf("%-50s | %-9s | %-42s | %zu\n", broken.name,
                 caught ? caught->finding.violation.invariant.c_str() : "NOTHING", caught ? caught->world.c_str() : "",
@@ -92,6 +93,11 @@ int Run(bool verbose) {
 }  // namespace tutti::model
 
 int main(int argc, char** argv) {
-  const bool verbose = argc > 1 && std::strcmp(argv[1], "--verbose") == 0;
-  return tutti::model::Run(verbose) == 0 ? 0 : 1;
+  bool verbose = false;
+  bool shortest = false;
+  for (int i = 1; i < argc; ++i) {
+    verbose |= std::strcmp(argv[i], "--verbose") == 0;
+    shortest |= std::strcmp(argv[i], "--shortest") == 0;
+  }
+  return tutti::model::Run(verbose, shortest) == 0 ? 0 : 1;
 }

@@ -17,7 +17,8 @@ class FixedMapper final : public saga::Mapper {
     if (operation == v1::OPERATION_ACTION && broken_.contains(saga.steps(step).name())) {
       return absl::InvalidArgumentError("the request cannot be mapped");
     }
-    return saga::MappedRequest{.bytes = std::string(key)};
+    // As a mapping does that reads the action's reply, or else a default.
+    return saga::MappedRequest{.bytes = absl::StrCat(key, saga.steps(step).has_reply() ? " of a known reply" : "")};
   }
   saga::ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view) const override {
     return saga::ReplyVerdict::kAccepted;

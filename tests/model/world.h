@@ -111,6 +111,11 @@ class Universe {
   std::string Describe(const World& world, const Move& move);
   std::string Describe(const World& world) const;
 
+  // What the state machine would decide, without moving the world.
+  const Outcome& Ask(const World& world, const EventName& event) {
+    return machine_.outcome(machine_.Step(world.memory, event));
+  }
+
   const Scenario& scenario() const { return scenario_; }
   const Machine& machine() const { return machine_; }
 
