@@ -51,6 +51,10 @@ class Auditor {
   void OnStartAcknowledged(const storage::v1::SagaRecord& record, const std::string& fingerprint);
   void OnStartRefused(const std::string& saga_id, const std::string& fingerprint);
   void OnCancelAcknowledged(const storage::v1::SagaRecord& record);
+  // An operator's word that names a parking which is over must not count.
+  void OnStaleWordAccepted(const std::string& saga_id) {
+    Violated("a stale operator word about " + saga_id + " counts");
+  }
   // Another process took over from what the disk holds.
   void OnRecovered(const Disk& disk);
   // Faults are over and nothing moves any more. Reads what clients would.

@@ -66,13 +66,14 @@ void Clients::Cancel(const PlannedSaga& saga, int attempt) {
     timeline_->After(Pause(saga.id, 5'000 + attempt), [this, saga, attempt] { Cancel(saga, attempt + 1); });
   };
   if (server == nullptr) return again();
+  const auto done = [=, this](const absl::StatusOr<storage::v1::SagaRecord>& record) {
+    if (record.ok()) return auditor_->OnCancelAcknowledged(*record);
+    if (!absl::IsFailedPrecondition(record.status())) again();
+  };
   server->Request(saga.id,
                   shard::WordMessage{.saga_id = saga.id,
                                      .word = saga::CancelRequested{.reason = "changed my mind", .by = "client"},
-                                     .done = [=, this](const absl::StatusOr<storage::v1::SagaRecord>& record) {
-                                       if (record.ok()) return auditor_->OnCancelAcknowledged(*record);
-                                       if (!absl::IsFailedPrecondition(record.status())) again();
-                                     }});
+                                     .done = done});
 }
 
 }  // namespace tutti::sim

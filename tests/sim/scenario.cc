@@ -91,6 +91,11 @@ Scenario MakeScenario(uint64_t seed, Sabotage sabotage) {
   scenario.shards = static_cast<int>(dice.Between(1, 5));
   PlanSagas(&dice, &scenario);
   PlanFaults(&dice, &scenario);
+  if (dice.Chance(60)) {
+    for (int64_t times = dice.Between(1, 12); times > 0; --times) {
+      scenario.operator_ms.push_back(dice.Below(scenario.heal_ms));
+    }
+  }
   // Few kinds at a time dig deeper than all kinds at once.
   const int swarm_percent = static_cast<int>(dice.Between(10, 80));
   for (const RateMax& rate : kRateMax) {

@@ -48,8 +48,9 @@ struct Scenario {
   std::vector<PlannedSaga> sagas;
   std::vector<PlannedFault> faults;
   Luck::Rates rates{};
-  std::set<Strike> spared;  // strikes that shrinking took out
-  int64_t heal_ms = 0;      // when the faults end
+  std::set<Strike> spared;           // strikes that shrinking took out
+  std::vector<int64_t> operator_ms;  // when an operator looks at what is parked
+  int64_t heal_ms = 0;               // when the faults end
   int64_t grace_ms = 0;
   int64_t horizon_ms = 0;
   int shards = 1;

@@ -8,6 +8,7 @@
 #include "orchestrator/saga/describe.h"
 #include "orchestrator/saga/record_query.h"
 #include "tests/sim/clients.h"
+#include "tests/sim/operators.h"
 
 namespace tutti::sim {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 // A healed world ends its sagas within the longest waits there are: delays of a quarter of an hour, graces, backoffs.
 constexpr int64_t kHealedMsMax = 2 * 3'600'000;
 constexpr int64_t kStepsMax = 200'000;
+constexpr int kTidyRounds = 8;
 constexpr int kShardCounts[] = {1, 2, 3, 5, 8, 4, 7, 16};
 
 class Simulation {
@@ -29,6 +31,8 @@ class Simulation {
   void Boot(int shards);
   void Crash(Fault fault, int64_t down_ms, int shards);
   void Heal();
+  void CountParked();
+  void Tidy();
   void RunUntil(int64_t until_ms);
   void Trace(const std::string& line) {
     if (trace_) trace_(line);
@@ -45,12 +49,13 @@ class Simulation {
   Network network_;
   Disk disk_;
   Clients clients_;
+  Operators operators_;
   std::unique_ptr<OrchestratorProcess> process_;
   uint64_t lives_ = 0;
   std::array<int, kParticipantCount> down_{};  // by overlapping faults
   std::array<int, kParticipantCount> black_holes_{};
   std::array<int, kParticipantCount> not_ready_{};
-  int parked_once_ = 0;
+  int parked_once_ = 0;  // when all had healed
 };
 
 Simulation::Simulation(const Scenario& scenario, const TraceSink& trace)
@@ -70,7 +75,8 @@ Simulation::Simulation(const Scenario& scenario, const TraceSink& trace)
       disk_(&timeline_, &luck_, scenario.sabotage,
             {.on_durable = [this](const store::WriteSet& write_set) { auditor_.OnDurable(write_set); },
              .die = [this](Fault fault) { timeline_.After(0, [this, fault] { Crash(fault, 50, 0); }); }}),
-      clients_(&timeline_, &luck_, &auditor_, [this] { return process_.get(); }) {}
+      clients_(&timeline_, &luck_, &auditor_, [this] { return process_.get(); }),
+      operators_(&luck_, &auditor_) {}
 
 void Simulation::Plan(const PlannedFault& fault) {
   timeline_.At(fault.at_ms, [this, fault] {
@@ -162,6 +168,25 @@ void Simulation::Heal() {
   luck_.Heal();
 }
 
+void Simulation::CountParked() {
+  for (const auto& [id, saga] : auditor_.sagas()) parked_once_ += saga::IsParked(saga.durable);
+}
+
+// In a healed world a retry brings everything through but keys that are too old.
+void Simulation::Tidy() {
+  for (int round = 0; round < kTidyRounds && !Failed() && operators_.Tidy(process_.get()); ++round) {
+    RunUntil(timeline_.MonotonicMs() + kHealedMsMax);
+    if (!Failed()) auditor_.OnQuiet(disk_);
+  }
+  for (const auto& [id, saga] : auditor_.sagas()) {
+    for (const storage::v1::StepRecord& step : saga.durable.steps()) {
+      if (!step.has_parking() || step.parking().cause() == v1::PARKING_CAUSE_HORIZON) continue;
+      auditor_.Violated(
+          absl::StrCat("I6: retrying ", id, " does not bring it through: ", saga::Describe(saga.durable)));
+    }
+  }
+}
+
 void Simulation::RunUntil(int64_t until_ms) {
   while (!Failed() && timeline_.Step(until_ms)) {
     if (timeline_.steps() > kStepsMax) auditor_.Violated("I6: the engine never comes to rest");
@@ -171,10 +196,15 @@ void Simulation::RunUntil(int64_t until_ms) {
 Outcome Simulation::Run() {
   for (const PlannedSaga& saga : scenario_.sagas) clients_.Plan(saga);
   for (const PlannedFault& fault : scenario_.faults) Plan(fault);
+  for (const int64_t at_ms : scenario_.operator_ms) {
+    timeline_.At(at_ms, [this] { operators_.Look(process_.get()); });
+  }
   timeline_.At(scenario_.heal_ms, [this] { Heal(); });
   Boot(scenario_.shards);
   RunUntil(scenario_.heal_ms + kHealedMsMax);
   if (!Failed()) auditor_.OnQuiet(disk_);
+  CountParked();
+  if (!Failed()) Tidy();
   for (const PlannedSaga& saga : scenario_.sagas) {
     const Auditor::Saga* audited = auditor_.Find(saga.id);
     if (audited == nullptr || !audited->acknowledged.has_value()) {
@@ -191,6 +221,7 @@ Outcome Simulation::Summary() const {
                   .virtual_ms = timeline_.MonotonicMs(),
                   .steps = timeline_.steps(),
                   .parked_once = parked_once_,
+                  .operator_words = operators_.words(),
                   .lives = static_cast<int>(lives_),
                   .faults = luck_.counts(),
                   .struck = luck_.struck()};

@@ -21,8 +21,9 @@ struct Outcome {
   int sagas = 0;
   int succeeded = 0;
   int compensated = 0;
-  int parked = 0;  // at the very end
-  int parked_once = 0;
+  int parked = 0;       // at the very end
+  int parked_once = 0;  // when all had healed, before operators tidied up
+  int64_t operator_words = 0;
   int lives = 0;  // of the orchestrator
   std::array<int64_t, kFaults> faults{};
   std::vector<Strike> struck;
