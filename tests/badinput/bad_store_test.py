@@ -75,7 +75,7 @@ EDITED = {
     "garbled-saga": "pending",
     "missing-saga": "pending",
     "saga-without-steps": "does not fit",
-    "saga-of-another-name": "another key",
+    "saga-of-another-name": "the record of another",
     "newer-definition": "newer version",
     "garbled-definition": "definition",
     "missing-definition": "book-ticket",
