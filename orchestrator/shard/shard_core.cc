@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/logging.h"
 #include "orchestrator/saga/describe.h"
+#include "orchestrator/saga/record_check.h"
 
 namespace tutti::shard {
 
@@ -28,6 +29,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
                                                         record.revision(), " of definition ", record.definition(),
                                                         ", which the store does not have"));
     }
+    if (absl::Status fits = saga::CheckRecord(*recipe, record); !fits.ok()) return fits;
     context_.observer->OnRecovered(record);
     messages.emplace_back(saga::Event{.saga_id = record.saga_id(), .body = saga::Recovered{}});
     auto resident = std::make_unique<Resident>();
@@ -175,6 +177,7 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::Find(const std::string& saga_id)
   if (resident->recipe == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat("saga ", saga_id, " is pinned to a revision that is missing"));
   }
+  if (absl::Status fits = saga::CheckRecord(*resident->recipe, *record); !fits.ok()) return fits;
   resident->stored = {.state = record->state(), .parked = saga::IsParked(*record)};
   resident->record = *std::move(record);
   return sagas_.emplace(saga_id, std::move(resident)).first->second.get();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -24,6 +25,7 @@ namespace tutti::store {
 namespace {
 
 // Written before RocksDB makes its files, so that a crash while creating cannot be taken for somebody else's database.
+// It is empty until the store is complete: from then on missing files are a loss, not a beginning.
 constexpr char kMarkerFile[] = "TUTTI_STORE";
 
 // A restart replays the log: this bounds how long that takes, whatever column has been idle.
@@ -86,6 +88,34 @@ absl::Status ClaimFolder(const std::string& path) {
   }
   if (absl::Status status = SyncPath(marker, O_WRONLY | O_CREAT); !status.ok()) return status;
   return SyncPath(path, O_RDONLY | O_DIRECTORY);
+}
+
+bool IsComplete(const std::string& path) {
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(std::filesystem::path(path) / kMarkerFile, error);
+  return !error && bytes > 0;
+}
+
+absl::Status MarkComplete(const std::string& path) {
+  const std::string marker = (std::filesystem::path(path) / kMarkerFile).string();
+  std::ofstream(marker) << "complete\n";
+  return SyncPath(marker, O_WRONLY);
+}
+
+// RocksDB takes a folder without CURRENT for a new one, and a log that is not there for one that had nothing in it.
+// Every store that was ever open has both.
+absl::Status CheckFiles(const std::string& path) {
+  namespace fs = std::filesystem;
+  bool has_log = false;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) has_log |= entry.path().extension() == ".log";
+  if (error) return SystemError(path, "cannot list", error.value());
+  const char* const missing = !fs::exists(fs::path(path) / "CURRENT", error) ? "CURRENT"
+                              : !has_log                                     ? "its log"
+                                                                             : nullptr;
+  if (missing == nullptr) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the store at ", path, " lacks ", missing,
+                                          ", so commits may be gone; it was left as it is; restore a backup"));
 }
 
 rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
@@ -183,6 +213,10 @@ class RocksDbStoreImpl final : public RocksDbStore {
 
   absl::Status Open() {
     if (absl::Status status = ClaimFolder(options_.path); !status.ok()) return status;
+    const bool complete = IsComplete(options_.path);
+    if (complete) {
+      if (absl::Status status = CheckFiles(options_.path); !status.ok()) return status;
+    }
     const rocksdb::DBOptions db_options = DatabaseOptions(options_.env);
     if (absl::Status status = CheckColumns(db_options); !status.ok()) return status;
     const auto column_options = ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes));
@@ -194,7 +228,10 @@ class RocksDbStoreImpl final : public RocksDbStore {
     if (!status.ok()) return OpenError(options_.path, status);
     db_.reset(db);
     std::copy_n(opened_.begin(), handles_.size(), handles_.begin());
-    if (absl::Status layout = CheckLayout(); !layout.ok()) return layout;
+    if (absl::Status layout = CheckLayout(complete); !layout.ok()) return layout;
+    if (!complete) {
+      if (absl::Status status = MarkComplete(options_.path); !status.ok()) return status;
+    }
     queue_ = std::make_unique<CommitQueue>(
         CommitQueue::Mode::kOwnThread, [this](const std::vector<const Changes*>& changes) { return Write(changes); },
         options_.observer);
@@ -242,11 +279,11 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return absl::OkStatus();
   }
 
-  absl::Status CheckLayout() {
+  absl::Status CheckLayout(bool complete) {
     std::string bytes;
     const auto status = db_->Get(rocksdb::ReadOptions(), Handle(Column::kMeta), ToSlice(kLayoutKey), &bytes);
-    if (status.IsNotFound()) return WriteLayout();
-    if (!status.ok()) return OpenError(options_.path, status);
+    if (status.IsNotFound() && !complete) return WriteLayout();
+    if (!status.ok() && !status.IsNotFound()) return OpenError(options_.path, status);
     if (bytes.size() != 8) return absl::DataLossError(absl::StrCat("the store at ", options_.path, " has no version"));
     const uint64_t version = ReadBigEndian64(bytes);
     if (version == kLayoutVersion) return absl::OkStatus();

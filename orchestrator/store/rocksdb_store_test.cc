@@ -125,8 +125,21 @@ TEST_F(RocksDbStoreTest, AFolderWhoseCreationWasCutShortIsUsed) {
   ASSERT_TRUE(OpenAt(folder_.path()).ok());
   TemporaryFolder marked;
   fs::create_directory(marked.path());
-  fs::copy(folder_.path() / "TUTTI_STORE", marked.path() / "TUTTI_STORE");
+  std::ofstream(marked.path() / "TUTTI_STORE");  // empty until the store is complete
   EXPECT_TRUE(OpenAt(marked.path()).ok());
+}
+
+TEST_F(RocksDbStoreTest, AStoreThatLostItsFilesIsNotTakenForANewOne) {
+  Fill();
+  fs::remove(folder_.path() / "CURRENT");
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
+  EXPECT_FALSE(fs::exists(folder_.path() / "CURRENT")) << "refused, but changed";
+}
+
+TEST_F(RocksDbStoreTest, AStoreThatLostItsLogIsRefused) {
+  Fill();
+  fs::remove(Log());
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 
 void EditAsRocksDb(const fs::path& path, const std::function<void(rocksdb::DB*, rocksdb::ColumnFamilyHandle*)>& edit) {

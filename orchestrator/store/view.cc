@@ -89,7 +89,11 @@ absl::StatusOr<SagaRecord> ReadSaga(const View& view, absl::string_view saga_id)
   auto bytes = view.Get(Column::kSaga, SagaKey(saga_id));
   if (!bytes.ok()) return bytes.status();
   if (!bytes->has_value()) return absl::NotFoundError(absl::StrCat("there is no saga ", saga_id));
-  return ParseRecord<SagaRecord>(**bytes, absl::StrCat("saga ", saga_id));
+  auto record = ParseRecord<SagaRecord>(**bytes, absl::StrCat("saga ", saga_id));
+  if (record.ok() && record->saga_id() != saga_id) {
+    return absl::DataLossError(absl::StrCat("saga ", saga_id, " cannot be read: its key holds the record of another"));
+  }
+  return record;
 }
 
 absl::StatusOr<std::vector<v1::HistoryEvent>> ReadHistory(const View& view, absl::string_view saga_id,
@@ -164,6 +168,9 @@ absl::StatusOr<std::vector<DefinitionRecord>> ReadDefinitions(const View& view) 
     auto record = ParseRecord<DefinitionRecord>(
         walk->value(), absl::StrCat("definition ", walk->key().substr(0, walk->key().find('\0'))));
     if (!record.ok()) return record.status();
+    if (walk->key() != DefinitionKey(record->name(), record->revision())) {
+      return absl::DataLossError(absl::StrCat("definition ", record->name(), " is stored under the key of another"));
+    }
     definitions.push_back(*std::move(record));
   }
   if (!walk->status().ok()) return walk->status();

@@ -1,0 +1,102 @@
+// Damages a store in ways that need its own keys and records. For tests only.
+//   store_editor STORE_DIR DAMAGE
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rocksdb/db.h"
+#include "tutti/storage/v1/record.pb.h"
+
+namespace {
+
+using tutti::storage::v1::DefinitionRecord;
+using tutti::storage::v1::SagaRecord;
+
+// What becomes of one value; false deletes it.
+using Edit = std::function<bool(std::string* value)>;
+
+struct Damage {
+  std::string column;
+  Edit edit;
+};
+
+template <typename Record>
+Edit EditRecord(std::function<void(Record*)> change) {
+  return [change](std::string* value) {
+    Record record;
+    if (!record.ParseFromString(*value)) return false;
+    change(&record);
+    record.SerializeToString(value);
+    return true;
+  };
+}
+
+bool Remove(std::string*) {
+  return false;
+}
+
+bool Garble(std::string* value) {
+  value->assign("\xff\xff\xff not a record");
+  return true;
+}
+
+const std::map<std::string, Damage>& Damages() {
+  static const std::map<std::string, Damage> damages = {
+      {"newer-saga", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->set_version(1000); })}},
+      {"garbled-saga", {"saga", Garble}},
+      {"missing-saga", {"saga", Remove}},
+      {"saga-without-steps", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->clear_steps(); })}},
+      {"saga-of-another-name", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->set_saga_id("other"); })}},
+      {"newer-definition", {"definition", EditRecord<DefinitionRecord>([](auto* r) { r->set_version(1000); })}},
+      {"garbled-definition", {"definition", Garble}},
+      {"missing-definition", {"definition", Remove}},
+      {"missing-descriptors", {"definition", EditRecord<DefinitionRecord>([](auto* r) { r->clear_descriptors(); })}},
+      {"one-descriptor-less",
+       {"definition",
+        EditRecord<DefinitionRecord>([](auto* r) { r->mutable_descriptors()->mutable_file()->RemoveLast(); })}},
+      {"edited-source", {"definition", EditRecord<DefinitionRecord>([](auto* r) { r->set_source("name: other"); })}},
+  };
+  return damages;
+}
+
+int Run(const std::string& path, const Damage& damage) {
+  std::vector<std::string> names;
+  rocksdb::DBOptions options;
+  if (!rocksdb::DB::ListColumnFamilies(options, path, &names).ok()) return 1;
+  std::vector<rocksdb::ColumnFamilyDescriptor> columns;
+  for (const auto& name : names) columns.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  if (!rocksdb::DB::Open(options, path, columns, &handles, &db).ok()) return 1;
+  int edited = 0;
+  for (auto* handle : handles) {
+    if (handle->GetName() == damage.column) {
+      std::map<std::string, std::string> entries;
+      rocksdb::Iterator* it = db->NewIterator(rocksdb::ReadOptions(), handle);
+      for (it->SeekToFirst(); it->Valid(); it->Next()) entries[it->key().ToString()] = it->value().ToString();
+      delete it;
+      for (auto& [key, value] : entries) {
+        const auto status = damage.edit(&value) ? db->Put(rocksdb::WriteOptions(), handle, key, value)
+                                                : db->Delete(rocksdb::WriteOptions(), handle, key);
+        edited += status.ok() ? 1 : 0;
+      }
+    }
+  }
+  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  delete db;
+  std::printf("%d records of %s edited\n", edited, damage.column.c_str());
+  return edited > 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto damage = argc == 3 ? Damages().find(argv[2]) : Damages().end();
+  if (damage == Damages().end()) {
+    std::fprintf(stderr, "usage: store_editor STORE_DIR DAMAGE\n");
+    return 2;
+  }
+  return Run(argv[1], damage->second);
+}
