@@ -14,7 +14,9 @@ TEST(LatenciesTest, PercentilesAreByNearestRank) {
   EXPECT_EQ(latencies.PercentileMs(0), 1);
 }
 
-TEST(LatenciesTest, NothingMeasuredIsZero) { EXPECT_EQ(Latencies().PercentileMs(99), 0); }
+TEST(LatenciesTest, NothingMeasuredIsZero) {
+  EXPECT_EQ(Latencies().PercentileMs(99), 0);
+}
 
 TEST(LatenciesTest, MergedRunsCountTogether) {
   Latencies one;

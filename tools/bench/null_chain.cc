@@ -25,9 +25,8 @@ class Walk {
     if (calls_ == kCalls) return End(grpc::Status::OK);
     ++calls_;
     context_ = std::make_unique<grpc::ClientContext>();
-    stub_->async()->Do(context_.get(), &call_, &answer_, [this](grpc::Status status) {
-      status.ok() ? Step() : End(status);
-    });
+    stub_->async()->Do(context_.get(), &call_, &answer_,
+                       [this](grpc::Status status) { status.ok() ? Step() : End(status); });
   }
 
  private:
@@ -49,8 +48,7 @@ class Walk {
 class NullChain final : public tutti::v1::SagaService::CallbackService {
  public:
   explicit NullChain(const std::string& participant)
-      : stub_(bench::v1::NullService::NewStub(
-            grpc::CreateChannel(participant, grpc::InsecureChannelCredentials()))) {}
+      : stub_(bench::v1::NullService::NewStub(grpc::CreateChannel(participant, grpc::InsecureChannelCredentials()))) {}
 
   grpc::ServerUnaryReactor* RunSaga(grpc::CallbackServerContext* context, const tutti::v1::RunSagaRequest* request,
                                     tutti::v1::RunSagaResponse* response) override {
