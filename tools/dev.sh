@@ -40,7 +40,7 @@ case "${1:-}" in
     sources | xargs clang-format --dry-run --Werror
     ;;
   format) sources | xargs clang-format -i ;;
-  asan) build asan; run_tests asan -LE crash "${@:2}" ;;
+  asan) build asan; run_tests asan -LE 'crash|exhaustive' "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
   model)
     build release --target model_check model_mutations
