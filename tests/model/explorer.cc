@@ -11,6 +11,7 @@ namespace {
 // A state on the present path, and the moves out of it that are still to be made.
 struct Frame {
   World world;
+  Fingerprint fingerprint;
   std::vector<Move> moves;
   size_t next = 0;
 };
@@ -45,6 +46,11 @@ std::vector<Move> PathTo(const std::vector<Node>& nodes, int64_t index) {
   return path;
 }
 
+bool IsOnPath(const std::vector<Frame>& path, size_t depth, const Fingerprint& fingerprint) {
+  return std::any_of(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(depth),
+                     [&](const Frame& frame) { return frame.fingerprint == fingerprint; });
+}
+
 }  // namespace
 
 Report SearchAll(const Scenario& scenario, uint64_t states_max) {
@@ -53,7 +59,8 @@ Report SearchAll(const Scenario& scenario, uint64_t states_max) {
   absl::flat_hash_set<Fingerprint> seen;
   std::vector<Frame> path(1);
   path[0].world = universe.Initial();
-  seen.insert(FingerprintOf(path[0].world));
+  path[0].fingerprint = FingerprintOf(path[0].world);
+  seen.insert(path[0].fingerprint);
   universe.Moves(path[0].world, &path[0].moves);
   std::optional<Violation> violation = universe.CheckRest(path[0].world, path[0].moves);
   size_t depth = 1;
@@ -66,10 +73,15 @@ Report SearchAll(const Scenario& scenario, uint64_t states_max) {
     const Move move = frame.moves[frame.next++];
     const World after = universe.After(frame.world, move, &violation);
     ++report.transitions;
-    if (!violation.has_value() && !seen.insert(FingerprintOf(after)).second) continue;
+    const Fingerprint fingerprint = FingerprintOf(after);
+    if (!violation.has_value() && !seen.insert(fingerprint).second) {
+      if (!IsOnPath(path, depth, fingerprint)) continue;
+      violation = Violation{"I6", "the world is back where it was: it could go round for ever"};
+    }
     if (path.size() == depth) path.emplace_back();
     Frame& deeper = path[depth++];
     deeper.world = after;
+    deeper.fingerprint = fingerprint;
     deeper.next = 0;
     universe.Moves(after, &deeper.moves);
     if (!violation.has_value()) violation = universe.CheckRest(after, deeper.moves);
