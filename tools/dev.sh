@@ -12,6 +12,7 @@ usage: tools/dev.sh COMMAND
   format           rewrite C++ in the project's format
   asan             every test under AddressSanitizer and UndefinedBehaviorSanitizer
   model            the model check at its full bound, and what each mutation is caught by (about 10 minutes)
+  simulate [ARGS…] the whole engine under seeded faults; ARGS go to tutti-simulate, e.g. --seeds 10000
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -48,5 +49,6 @@ case "${1:-}" in
     build/release/bin/model_check --full
     build/release/bin/model_mutations --shortest
     ;;
+  simulate) build release --target tutti-simulate; build/release/bin/tutti-simulate "${@:2}" ;;
   *) usage; exit 2 ;;
 esac

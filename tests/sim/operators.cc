@@ -12,6 +12,11 @@ bool NothingIsOpen(const storage::v1::StepRecord& step) {
   return step.action().open_size() == 0 && step.compensation().open_size() == 0;
 }
 
+// A retry would park it again at once.
+bool Expired(const storage::v1::StepRecord& step) {
+  return step.parking().cause() == v1::PARKING_CAUSE_HORIZON;
+}
+
 }  // namespace
 
 void Operators::Look(OrchestratorProcess* server) {
@@ -31,11 +36,14 @@ bool Operators::Tidy(OrchestratorProcess* server) {
   bool spoke = false;
   for (const auto& [id, saga] : auditor_->sagas()) {
     if (!saga::IsParked(saga.durable)) continue;
-    bool retriable = true;
+    bool retriable = false;
     for (int step = 0; step < saga.durable.steps_size(); ++step) {
-      const bool expired = saga.durable.steps(step).parking().cause() == v1::PARKING_CAUSE_HORIZON;
-      if (expired && Resolve(server, saga, step, /*quiet=*/true)) spoke = true;
-      if (expired) retriable = false;
+      if (!saga.durable.steps(step).has_parking()) continue;
+      if (!Expired(saga.durable.steps(step))) {
+        retriable = true;
+      } else if (Resolve(server, saga, step, /*quiet=*/true)) {
+        spoke = true;
+      }
     }
     if (!retriable) continue;
     Retry(server, saga, /*stale=*/false);
@@ -47,10 +55,10 @@ bool Operators::Tidy(OrchestratorProcess* server) {
 void Operators::Retry(OrchestratorProcess* server, const Auditor::Saga& saga, bool stale) {
   saga::RetryRequested retry{.reason = "the service is back", .by = "operator"};
   for (const storage::v1::StepRecord& step : saga.durable.steps()) {
-    if (!step.has_parking()) continue;
+    if (!step.has_parking() || Expired(step)) continue;
     retry.parkings.push_back({step.name(), step.parking().history_sequence() - (stale ? 1 : 0)});
   }
-  Say(server, saga.id, std::move(retry), stale);
+  if (!retry.parkings.empty()) Say(server, saga.id, std::move(retry), stale);
 }
 
 // Only what the operator can know for good: nothing of this step may still be under way. A barrier participant's

@@ -34,7 +34,7 @@ constexpr RateMax kRateMax[] = {
     {Fault::kQueueing, 300},       {Fault::kGarbleReply, 60},     {Fault::kPushback, 400},
     {Fault::kRefuse, 150},         {Fault::kRefuseUndo, 300},     {Fault::kTransientError, 250},
     {Fault::kDieBeforeCommit, 60}, {Fault::kDieAfterCommit, 100}, {Fault::kTimeoutAfterReply, 200},
-    {Fault::kLateTimer, 150},      {Fault::kSlowShard, 40},       {Fault::kReadError, 60},
+    {Fault::kLateTimer, 150},      {Fault::kSlowShard, 40},       {Fault::kReadError, 200},
     {Fault::kWriteError, 8},       {Fault::kFenced, 4},           {Fault::kCrashBeforeWrite, 8},
     {Fault::kCrashAfterWrite, 10}, {Fault::kCrashAfterSync, 10},
 };
