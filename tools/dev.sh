@@ -11,6 +11,8 @@ usage: tools/dev.sh COMMAND
   lint             include rules, shell syntax, formatting
   format           rewrite C++ in the project's format
   asan             every test under AddressSanitizer and UndefinedBehaviorSanitizer
+  fuzz [NAME] [SECONDS]
+                   one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -30,6 +32,20 @@ run_tests() {
   ctest --test-dir "build/$preset" --output-on-failure "$@"
 }
 
+# New inputs are kept under build/; the corpus in git holds seeds and findings.
+fuzz() {
+  tools/setup.sh clang-14 libclang-rt-14-dev
+  local names=("${1:-}") name
+  [ -n "${names[0]}" ] || mapfile -t names < <(ls tests/fuzz/corpus)
+  build fuzz --target "${names[@]/%/_fuzz}"
+  for name in "${names[@]}"; do
+    echo "== fuzzing $name"
+    mkdir -p "build/fuzz/corpus/$name" "build/fuzz/findings"
+    "build/fuzz/fuzz/${name}_fuzz" -max_total_time="${2:-60}" -timeout=10 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/findings/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
+  done
+}
+
 case "${1:-}" in
   build) shift; build "$@" ;;
   test) shift; build release; run_tests release "$@" ;;
@@ -40,6 +56,7 @@ case "${1:-}" in
     ;;
   format) sources | xargs clang-format -i ;;
   asan) build asan; run_tests asan -LE crash "${@:2}" ;;
+  fuzz) fuzz "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
   *) usage; exit 2 ;;
 esac
