@@ -53,11 +53,12 @@ def stir(stack, seconds, seats, rng):
     return crowd, chaos, operator
 
 
-def drain(stack, operator):
+def drain(stack, chaos, operator):
     """Healed: every saga must end, parked ones after a retry. Whether they do is for the audit to say."""
     deadline = time.monotonic() + DRAIN_SECONDS
     while stack.unfinished() > 0 and time.monotonic() < deadline:
-        operator.round()
+        chaos.revive()
+        operator.patient_round()
         time.sleep(0.5)
     time.sleep(GRACE_SECONDS + 2)  # what is still on its way must land before the books are read
 
@@ -90,7 +91,7 @@ def run(args):
         World(stack).reservation.CreateConcert(concert_id=CONCERT, seat_count=seats)
         crowd, chaos, operator = stir(stack, args.seconds, seats, rng)
         announce(f"healed; draining what is left of {len(crowd.notes)} sagas")
-        drain(stack, operator)
+        drain(stack, chaos, operator)
         announce("auditing")
         audit = Audit(stack, crowd.notes).run()
         result = report(args, stack, crowd, chaos, operator, audit)

@@ -13,6 +13,8 @@ usage: tools/dev.sh COMMAND
   asan             every test under AddressSanitizer and UndefinedBehaviorSanitizer
   model            the model check at its full bound, and what each mutation is caught by (about 10 minutes)
   simulate [ARGS…] the whole engine under seeded faults; ARGS go to tutti-simulate, e.g. --seeds 10000
+  fuzz [NAME] [SECONDS]
+                   one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -32,6 +34,20 @@ run_tests() {
   ctest --test-dir "build/$preset" --output-on-failure "$@"
 }
 
+# New inputs are kept under build/; the corpus in git holds seeds and findings.
+fuzz() {
+  tools/setup.sh clang-14 libclang-rt-14-dev
+  local names=("${1:-}") name
+  [ -n "${names[0]}" ] || mapfile -t names < <(ls tests/fuzz/corpus)
+  build fuzz --target "${names[@]/%/_fuzz}"
+  for name in "${names[@]}"; do
+    echo "== fuzzing $name"
+    mkdir -p "build/fuzz/corpus/$name" "build/fuzz/findings"
+    "build/fuzz/fuzz/${name}_fuzz" -max_total_time="${2:-60}" -timeout=10 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/findings/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name"
+  done
+}
+
 case "${1:-}" in
   build) shift; build "$@" ;;
   test) shift; build release; run_tests release "$@" ;;
@@ -43,6 +59,7 @@ case "${1:-}" in
   format) sources | xargs clang-format -i ;;
   # Exhaustive searches and crash runs are about schedules, not memory; a sanitizer only makes them ten times longer.
   asan) build asan; run_tests asan -LE 'crash|exhaustive|sim' "${@:2}" ;;
+  fuzz) fuzz "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
   model)
     build release --target model_check model_mutations

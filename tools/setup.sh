@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the build, the tests and the demo need: Debian 12 packages, nothing else. Does nothing when all is there.
+# Installs what the build, the tests and the demo need: Debian 12 packages, and those it is given. Does nothing when all is there.
 set -euo pipefail
 
 packages=(
@@ -11,6 +11,7 @@ packages=(
   clang-format
 )
 
+packages+=("$@")  # what only some commands need
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")

@@ -53,9 +53,9 @@ const std::map<std::string, Damage>& Damages() {
       {"garbled-definition", {"definition", Garble}},
       {"missing-definition", {"definition", Remove}},
       {"missing-descriptors", {"definition", EditRecord<DefinitionRecord>([](auto* r) { r->clear_descriptors(); })}},
-      {"one-descriptor-less",
-       {"definition",
-        EditRecord<DefinitionRecord>([](auto* r) { r->mutable_descriptors()->mutable_file()->RemoveLast(); })}},
+      {"one-descriptor-less", {"definition", EditRecord<DefinitionRecord>([](auto* r) {
+                                 r->mutable_descriptors()->mutable_file()->RemoveLast();
+                               })}},
       {"edited-source", {"definition", EditRecord<DefinitionRecord>([](auto* r) { r->set_source("name: other"); })}},
   };
   return damages;

@@ -7,6 +7,7 @@ import time
 import grpc
 
 from stack import fault_proxy
+from stack.clients import RETRIED
 from stack.fault_proxy import PASS
 from stack.processes import StackError
 
@@ -16,6 +17,7 @@ KILLS_PER_SECOND = 36 / 300
 # participants rely: the longest stall and the longest pause together stay well below the grace.
 STALL_SECONDS_MAX = 1.5
 PAUSE_SECONDS_MAX = 1.0
+CRASHED = 137  # how a participant ends that was asked to crash
 METHODS = {
     "payment": ("tutti.payment.v1.PaymentService/Charge", "tutti.payment.v1.PaymentService/Refund"),
     "reservation": ("tutti.reservation.v1.ReservationService/Confirm",
@@ -37,6 +39,7 @@ class Lane(threading.Thread):
         self.stop = stop
         self.counts = {}
         self.complaints = []
+        self.crash_armed = False
         self.error = None
 
     def run(self):
@@ -53,19 +56,26 @@ class Lane(threading.Thread):
             self.error = error
 
     def do(self, fault):
-        self.counts[fault] = self.counts.get(fault, 0) + 1
+        if fault != "crash":
+            self.counts[fault] = self.counts.get(fault, 0) + 1
         if fault in fault_proxy.MODES:
             self.network(fault)
         else:
             getattr(self, fault)()
 
     def expect_alive(self):
-        if not self.process.running():
+        if self.process.running():
+            return
+        if self.process.popen.returncode == CRASHED and self.crash_armed:
+            self.counts["crash"] = self.counts.get("crash", 0) + 1
+        else:
             self.complaints.append(f"{self.process.name} ended by itself with status {self.process.popen.returncode}")
-            self.stack.restart(self.process.name)
+        self.crash_armed = False
+        self.stack.restart(self.process.name)
 
     def kill(self):
         self.process.kill9()
+        self.crash_armed = False
         self.stop.wait(self.random.choice([0, 0, self.random.uniform(0, 0.6)]))
         self.stack.restart(self.process.name)
 
@@ -92,33 +102,36 @@ class BarrierLane(PlainLane):
     deck = PlainLane.deck + ("answer_late", "answer_late", "crash", "crash")
 
     def fault(self, kind, method, **fields):
+        """A crash that was armed earlier may come first: then there is nobody left to be told."""
         from tutti.participant.v1 import fault_service_pb2 as pb
-        self.stack.faults(self.process.name).SetFault(
-            fault=pb.Fault(method=method, kind=pb.FaultKind.Value(f"FAULT_KIND_{kind}"), **fields))
+        fault = pb.Fault(method=method, kind=pb.FaultKind.Value(f"FAULT_KIND_{kind}"), **fields)
+        self.tell("SetFault", fault=fault)
+
+    def tell(self, method, **fields):
+        while self.process.running():
+            try:
+                return getattr(self.stack.faults(self.process.name), method)(**fields)
+            except grpc.RpcError as error:
+                if error.code() not in RETRIED:
+                    raise
+                time.sleep(0.02)  # the channel has not noticed the restart yet
+        return None
 
     def answer_late(self):
         """Later than any attempt's timeout, for a while, so that all attempts of some saga are hit."""
         method = self.random.choice(METHODS[self.process.name])
         self.fault("DELAY_REPLY", method, delay_ms=self.random.randrange(300, 3000), count=40)
         self.stop.wait(self.random.uniform(0.5, 1.5))
-        self.stack.faults(self.process.name).ClearFaults()
+        self.tell("ClearFaults")
 
     def crash(self):
+        """The command that dies with it comes when it comes; expect_alive counts the crash and brings it back."""
         kind = self.random.choice(["CRASH_BEFORE_COMMIT", "CRASH_AFTER_COMMIT"])
+        self.crash_armed = True
         self.fault(kind, self.random.choice(METHODS[self.process.name]), count=1)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 2
         while self.process.running() and time.monotonic() < deadline and not self.stop.is_set():
             time.sleep(0.02)
-        if self.process.running():
-            self.counts["crash"] -= 1
-            self.stack.faults(self.process.name).ClearFaults()
-            if self.process.running():
-                return
-        # ClearFaults can lose the race against the crash, which then counts.
-        if self.process.popen.returncode != 137:
-            self.expect_alive()
-        else:
-            self.stack.restart(self.process.name)
 
 
 class OrchestratorLane(Lane):
@@ -177,13 +190,16 @@ class Operator(threading.Thread):
     def run(self):
         try:
             while not self.stop.wait(1.0):
-                try:
-                    self.round()
-                except grpc.RpcError as error:
-                    if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-                        raise
+                self.patient_round()
         except BaseException as error:  # reported by the main thread
             self.error = error
+
+    def patient_round(self):
+        try:
+            self.round()
+        except grpc.RpcError as error:
+            if error.code() not in RETRIED:
+                raise
 
     def round(self):
         for saga in self.sagas.ListSagas(filter="parked = true", page_size=100).sagas:
@@ -219,6 +235,11 @@ class Chaos:
         for lane in self.lanes:
             lane.join()
         for lane in self.lanes:
+            if kind is None and not lane.error:
+                lane.expect_alive()
+                if isinstance(lane, BarrierLane):
+                    lane.tell("ClearFaults")
+        for lane in self.lanes:
             if lane.error and kind is None:
                 raise StackError(f"the faults of {lane.process.name} stopped: {lane.error!r}") from lane.error
 
@@ -226,6 +247,11 @@ class Chaos:
         for lane in self.lanes:
             if lane.error:
                 raise StackError(f"the faults of {lane.process.name} stopped: {lane.error!r}") from lane.error
+
+    def revive(self):
+        """A crash that was armed may still come after everything was healed."""
+        for lane in self.lanes:
+            lane.expect_alive()
 
     @property
     def complaints(self):
