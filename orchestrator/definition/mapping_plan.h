@@ -72,11 +72,17 @@ struct ValuePlan {
     Reference reference;
     std::optional<google::protobuf::Value> fallback;
   };
-  using Map = std::vector<std::pair<std::string, ValuePlan>>;
+  struct Member;  // not a pair: that must not be named before ValuePlan is complete
+  using Map = std::vector<Member>;
   using List = std::vector<ValuePlan>;
 
   std::string path;
   std::variant<google::protobuf::Value, CopiedValue, TextPlan, Map, List> source;
+};
+
+struct ValuePlan::Member {
+  std::string key;
+  ValuePlan value;
 };
 
 // The messages that references read from.

@@ -333,7 +333,7 @@ ValuePlan PlanCompiler::CompileValue(const Node& node, const std::string& path, 
   if (node.IsMap()) {
     ValuePlan::Map map;
     for (const Entry& entry : node.entries) {
-      map.emplace_back(entry.key, CompileValue(entry.value, ChildPath(path, entry.key), place));
+      map.push_back({entry.key, CompileValue(entry.value, ChildPath(path, entry.key), place)});
     }
     plan.source = std::move(map);
   } else if (node.IsList()) {

@@ -14,8 +14,14 @@ using storage::v1::OpenAttempt;
 using storage::v1::SagaRecord;
 using storage::v1::StepRecord;
 
+// Sums of such times and any duration of a definition fit.
+bool IsTime(int64_t ms) {
+  return ms >= 0 && ms < int64_t{1} << 60;
+}
+
 bool IsCommandSound(const CommandRecord& command) {
   if (command.attempts() < 0 || command.budget_start() < 0 || command.budget_start() > command.attempts()) return false;
+  if (command.refusals() < 0 || !IsTime(command.born_ms()) || !IsTime(command.retry_at_ms())) return false;
   std::set<int> numbers;
   int awaited = 0;
   for (const OpenAttempt& attempt : command.open()) {
@@ -34,7 +40,19 @@ bool IsStepSound(const StepRecipe& recipe, const StepRecord& step) {
   if (step.name() != recipe.name) return false;
   if (!v1::StepState_IsValid(step.state()) || step.state() == v1::STEP_STATE_UNSPECIFIED) return false;
   if (step.compensation().attempts() > 0 && !recipe.compensation.has_value()) return false;
+  if (!IsTime(step.started_ms()) || !IsTime(step.finished_ms())) return false;
   return IsCommandSound(step.action()) && IsCommandSound(step.compensation());
+}
+
+// Past the commit point there is no way back, so all that would lead there must be behind.
+bool IsCommitSound(const Recipe& recipe, const SagaRecord& record) {
+  if (record.committed_ms() == 0) return record.state() != v1::SAGA_STATE_SUCCEEDED;
+  if (record.state() != v1::SAGA_STATE_RUNNING && record.state() != v1::SAGA_STATE_SUCCEEDED) return false;
+  for (int i = 0; i < record.steps_size(); ++i) {
+    const bool precedes = recipe.steps[i].kind != v1::STEP_KIND_RETRIABLE;
+    if (precedes && record.steps(i).state() != v1::STEP_STATE_SUCCEEDED) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -54,6 +72,11 @@ absl::Status CheckRecord(const Recipe& recipe, const SagaRecord& record) {
       return damaged(absl::StrCat("step ", recipe.steps[i].name, " cannot be continued"));
     }
   }
+  if (!IsTime(record.started_ms()) || !IsTime(record.committed_ms()) || !IsTime(record.timeout_at_ms()) ||
+      !IsTime(record.last_sequence())) {
+    return damaged("a time or a sequence is out of range");
+  }
+  if (!IsCommitSound(recipe, record)) return damaged("its state and its commit point contradict each other");
   return absl::OkStatus();
 }
 

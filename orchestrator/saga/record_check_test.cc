@@ -46,6 +46,10 @@ TEST(RecordCheckTest, ARecordThatFitsIsAccepted) {
 TEST(RecordCheckTest, WhateverCannotBeSteppedIsDataLoss) {
   const std::function<void(SagaRecord*)> damages[] = {
       [](SagaRecord* r) { r->clear_uid(); },
+      [](SagaRecord* r) { r->set_committed_ms(1); },
+      [](SagaRecord* r) { r->set_state(v1::SAGA_STATE_SUCCEEDED); },
+      [](SagaRecord* r) { r->set_started_ms(-1); },
+      [](SagaRecord* r) { r->set_timeout_at_ms(INT64_MAX); },
       [](SagaRecord* r) { r->clear_state(); },
       [](SagaRecord* r) { r->set_state(static_cast<v1::SagaState>(99)); },
       [](SagaRecord* r) { r->clear_steps(); },

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "common/check.h"
 #include "orchestrator/saga/describe.h"
+#include "orchestrator/saga/record_check.h"
 #include "orchestrator/saga/outcome.h"
 
 namespace tutti::saga {
@@ -193,6 +194,8 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
 std::string TranscriptWorld::Step(decltype(Event::body) body) {
   const Event event{.saga_id = "s1", .now_ms = now_ms_, .random = 42, .body = std::move(body)};
   const Decision decision = StateMachine(settings_, this).Step(recipe_, event, &record_);
+  const absl::Status fits = CheckRecord(recipe_, record_);
+  TUTTI_CHECK(fits.ok(), fits.ToString().c_str());  // a restart must be able to read what any step leaves
   std::string out;
   if (!decision.answer.ok()) absl::StrAppend(&out, "refused: ", decision.reason, ": ", decision.answer.message(), "\n");
   for (const v1::HistoryEvent& entry : decision.history) absl::StrAppend(&out, Describe(entry), "\n");

@@ -5,7 +5,9 @@ import time
 
 import grpc
 
-RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+# CANCELLED: what gRPC itself answers to a call that reached a server between its last accept and its shutdown.
+RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED,
+           grpc.StatusCode.CANCELLED)
 
 
 PATIENCE_SECONDS = 120  # no fault lasts that long, so the system is not coming back
