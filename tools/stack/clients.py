@@ -5,7 +5,8 @@ import time
 
 import grpc
 
-# CANCELLED: what gRPC itself answers to a call that reached a server between its last accept and its shutdown.
+# CANCELLED was seen once, without details, from an orchestrator under faults; where it comes from is not established.
+# Starts are idempotent, so asking again is safe whatever the reason.
 RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED,
            grpc.StatusCode.CANCELLED)
 
