@@ -13,7 +13,7 @@ import sys
 
 import grpc
 
-from stack.processes import StackError, wait_until
+from stack.processes import StackError, tail, wait_until
 from stack.services import struct
 from stack.stack import Stack, repository
 from stack.world import World
@@ -248,11 +248,16 @@ def tell(stage, story):
     except (Unexpected, StackError, grpc.RpcError) as error:
         row["detail"] = str(error)
         print(f"   FAILED: {error}")
-    finally:
-        for process in stage.stack.processes.values():
-            if not process.running():
-                stage.stack.restart(process.name)
-        stage.clear_faults()
+    for process in stage.stack.processes.values():
+        if process.running():
+            continue
+        # -9 and 137 are what the stories themselves do to processes.
+        if process.popen.returncode not in (-9, 137):
+            row["ok"] = False
+            row["detail"] = f"{process.name} ended by itself with status {process.popen.returncode}"
+            print(f"   FAILED: {row['detail']}\n{tail(process.log_path, 40)}")
+        stage.stack.restart(process.name)
+    stage.clear_faults()
     return row
 
 

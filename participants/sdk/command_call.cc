@@ -167,7 +167,7 @@ class WriteCall final : public grpc::ServerUnaryReactor {
       Log(LogLevel::kDebug, "call answered",
           {{"method", command_.method},
            {"saga_id", saga_id()},
-           {"step", command_context_.has_value() ? command_context_->step : ""},
+           {"step", step()},
            {"operation", operation()},
            {"mark", ToString(answer_.mark)},
            {"code", code},
@@ -176,7 +176,13 @@ class WriteCall final : public grpc::ServerUnaryReactor {
     grpc::ServerUnaryReactor::Finish(ToGrpcStatus(WithoutFinalRefusal(answer_.status)));
   }
 
-  absl::string_view saga_id() const { return command_context_.has_value() ? command_context_->saga_id : ""; }
+  // Without the casts both would refer to a temporary string.
+  absl::string_view saga_id() const {
+    return command_context_.has_value() ? absl::string_view(command_context_->saga_id) : absl::string_view();
+  }
+  absl::string_view step() const {
+    return command_context_.has_value() ? absl::string_view(command_context_->step) : absl::string_view();
+  }
   absl::string_view operation() const {
     return command_context_.has_value() ? ToString(command_context_->operation) : "none";
   }
