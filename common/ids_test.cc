@@ -32,7 +32,7 @@ TEST(IdsTest, NamesAreDnsLabels) {
   EXPECT_TRUE(ValidateName("book-ticket", "name").ok());
   EXPECT_TRUE(ValidateName("3d", "name").ok());
   for (const std::string& bad : {std::string(), std::string("-a"), std::string("a-"), std::string("Book"),
-                                std::string("a_b"), std::string("a.b"), std::string(limits::kNameBytesMax + 1, 'a')}) {
+                                 std::string("a_b"), std::string("a.b"), std::string(limits::kNameBytesMax + 1, 'a')}) {
     EXPECT_EQ(ReasonOf(ValidateName(bad, "name")), "NAME_INVALID") << bad;
   }
 }

@@ -10,7 +10,7 @@ namespace tutti {
 
 struct BoundPorts {
   int grpc = 0;
-  int health = 0;   // 0: no such listener
+  int health = 0;  // 0: no such listener
   int metrics = 0;
 };
 

@@ -23,9 +23,13 @@ auto& Register(Builder builder, const MetricName& metric, prometheus::Registry* 
   return builder.Name(metric.name).Help(metric.help).Register(*registry);
 }
 
-std::string Lower(const std::string& name) { return absl::AsciiStrToLower(name); }
+std::string Lower(const std::string& name) {
+  return absl::AsciiStrToLower(name);
+}
 
-double Seconds(int64_t ms) { return static_cast<double>(ms) / 1000.0; }
+double Seconds(int64_t ms) {
+  return static_cast<double>(ms) / 1000.0;
+}
 
 }  // namespace
 
@@ -60,14 +64,18 @@ void SagaMetrics::OnRecovered(const storage::v1::SagaRecord& record) {
   }
 }
 
-void SagaMetrics::OnBatch(size_t events) { batch_events_.Observe(static_cast<double>(events)); }
+void SagaMetrics::OnBatch(size_t events) {
+  batch_events_.Observe(static_cast<double>(events));
+}
 
 void SagaMetrics::OnCommit(double seconds, size_t sagas) {
   commit_duration_.Observe(seconds);
   commit_sagas_.Observe(static_cast<double>(sagas));
 }
 
-void SagaMetrics::OnTimerLag(double seconds) { timer_lag_.Observe(seconds); }
+void SagaMetrics::OnTimerLag(double seconds) {
+  timer_lag_.Observe(seconds);
+}
 
 prometheus::Histogram& SagaMetrics::Latency(prometheus::Family<prometheus::Histogram>& family, const Labels& labels) {
   return family.Add(labels, kLatencySeconds);

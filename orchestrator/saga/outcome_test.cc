@@ -15,8 +15,7 @@ storage::v1::StepRecord StepWith(bool barrier, bool refusals_open = false) {
 }
 
 Judgement JudgeCode(absl::string_view code, const storage::v1::StepRecord& step,
-                    v1::BarrierMark mark = v1::BARRIER_MARK_UNSPECIFIED,
-                    v1::Operation operation = v1::OPERATION_ACTION,
+                    v1::BarrierMark mark = v1::BARRIER_MARK_UNSPECIFIED, v1::Operation operation = v1::OPERATION_ACTION,
                     ReplyVerdict verdict = ReplyVerdict::kAccepted, const CommandRecipe& command = {}) {
   ReplyReceived reply;
   reply.code = StatusCodeFromName(code);
@@ -25,9 +24,9 @@ Judgement JudgeCode(absl::string_view code, const storage::v1::StepRecord& step,
 }
 
 TEST(OutcomeTest, TableNamesExactlyTheRefusals) {
-  const std::set<std::string> refusals = {"INVALID_ARGUMENT",    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
-                                          "UNAUTHENTICATED",     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",
-                                          "FAILED_PRECONDITION"};
+  const std::set<std::string> refusals = {"INVALID_ARGUMENT",  "NOT_FOUND",       "ALREADY_EXISTS",
+                                          "PERMISSION_DENIED", "UNAUTHENTICATED", "ABORTED",
+                                          "OUT_OF_RANGE",      "UNIMPLEMENTED",   "FAILED_PRECONDITION"};
   for (StatusCode code = 1; code <= 16; ++code) {
     const bool refusal = refusals.contains(StatusCodeName(code));
     EXPECT_EQ(DefaultOutcome(code), refusal ? v1::OUTCOME_REJECTED : v1::OUTCOME_UNKNOWN) << StatusCodeName(code);
@@ -68,9 +67,9 @@ TEST(OutcomeTest, MarkedAnswerIsWhatItsMarkSays) {
   EXPECT_EQ(refused.outcome, v1::OUTCOME_REJECTED);
   EXPECT_TRUE(refused.refused_with_proof && refused.speaks_for_key);
   // `rejected_when` does not outvote the barrier.
-  EXPECT_EQ(JudgeCode("OK", StepWith(true), v1::BARRIER_MARK_APPLIED, v1::OPERATION_ACTION, ReplyVerdict::kRejected)
-                .outcome,
-            v1::OUTCOME_SUCCEEDED);
+  EXPECT_EQ(
+      JudgeCode("OK", StepWith(true), v1::BARRIER_MARK_APPLIED, v1::OPERATION_ACTION, ReplyVerdict::kRejected).outcome,
+      v1::OUTCOME_SUCCEEDED);
   for (const v1::BarrierMark mark : {v1::BARRIER_MARK_UNDONE, v1::BARRIER_MARK_EMPTY}) {
     EXPECT_TRUE(JudgeCode("ABORTED", StepWith(true), mark).refused_with_proof);
     EXPECT_EQ(JudgeCode("OK", StepWith(true), mark, v1::OPERATION_COMPENSATION).outcome, v1::OUTCOME_SUCCEEDED);
@@ -81,10 +80,9 @@ TEST(OutcomeTest, MarksThatMakeNoSenseAreUnknown) {
   EXPECT_EQ(JudgeCode("OK", StepWith(true), v1::BARRIER_MARK_APPLIED, v1::OPERATION_COMPENSATION).outcome,
             v1::OUTCOME_UNKNOWN);
   EXPECT_EQ(JudgeCode("INTERNAL", StepWith(true), v1::BARRIER_MARK_APPLIED).outcome, v1::OUTCOME_UNKNOWN);
-  EXPECT_EQ(
-      JudgeCode("OK", StepWith(true), v1::BARRIER_MARK_APPLIED, v1::OPERATION_ACTION, ReplyVerdict::kUndecodable)
-          .outcome,
-      v1::OUTCOME_UNKNOWN);
+  EXPECT_EQ(JudgeCode("OK", StepWith(true), v1::BARRIER_MARK_APPLIED, v1::OPERATION_ACTION, ReplyVerdict::kUndecodable)
+                .outcome,
+            v1::OUTCOME_UNKNOWN);
 }
 
 TEST(OutcomeTest, MarksOfParticipantsNotDeclaredBarrierCountForNothing) {

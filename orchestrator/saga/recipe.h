@@ -70,15 +70,16 @@ class Mapper {
 
   virtual ReplyVerdict JudgeReply(int step, v1::Operation operation, absl::string_view reply) const = 0;
 
-  // Entries whose references have no value yet are left out until every step has succeeded; from then on they are errors.
+  // Entries whose references have no value yet are left out until every step has succeeded; from then on they are
+  // errors.
   virtual absl::StatusOr<google::protobuf::Struct> MapOutput(const storage::v1::SagaRecord& saga) const = 0;
 };
 
 struct Recipe {
   std::string definition;
   int64_t revision = 0;
-  int64_t timeout_ms = 0;          // to the commit point; 0: none
-  std::vector<StepRecipe> steps;   // as written
+  int64_t timeout_ms = 0;         // to the commit point; 0: none
+  std::vector<StepRecipe> steps;  // as written
   std::shared_ptr<const Mapper> mapper;
 };
 

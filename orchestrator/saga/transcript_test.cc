@@ -1,5 +1,5 @@
-// Plays testdata/*.txt. Each block is a command, "----", and the answer, up to a blank line. With TUTTI_REWRITE=1 in the
-// environment the answers are written anew; read the diff before you commit it.
+// Plays testdata/*.txt. Each block is a command, "----", and the answer, up to a blank line. With TUTTI_REWRITE=1 in
+// the environment the answers are written anew; read the diff before you commit it.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 #include "absl/strings/str_split.h"
 #include "common/check.h"
 #include "orchestrator/saga/describe.h"
-#include "orchestrator/saga/record_check.h"
 #include "orchestrator/saga/outcome.h"
+#include "orchestrator/saga/record_check.h"
 
 namespace tutti::saga {
 namespace {

@@ -21,7 +21,9 @@ saga::ParticipantTraits Participants::TraitsOf(absl::string_view participant) co
   return found.has_value() ? found->traits : saga::ParticipantTraits{.barrier = false, .refusals_open = true};
 }
 
-bool Participants::KnowsParticipant(absl::string_view participant) const { return Find(participant).has_value(); }
+bool Participants::KnowsParticipant(absl::string_view participant) const {
+  return Find(participant).has_value();
+}
 
 absl::StatusOr<google::protobuf::FileDescriptorSet> Participants::FindSymbol(absl::string_view participant,
                                                                              absl::string_view symbol) {

@@ -42,7 +42,8 @@ class ParticipantReader {
              {"bearer_token_file", File(&endpoint.bearer_token_file)},
              {"tls", [this, &endpoint](const std::string& at, const Node& value) { ReadTls(at, value, &endpoint); }}});
     if (endpoint.target.empty()) {
-      violations_->Add(ChildPath(path, "target"), node.line, "is missing; write where the service listens, e.g. \"host:7601\"");
+      violations_->Add(ChildPath(path, "target"), node.line,
+                       "is missing; write where the service listens, e.g. \"host:7601\"");
     }
     return participant;
   }
@@ -134,7 +135,8 @@ absl::StatusOr<std::vector<Participant>> ParseParticipants(const std::string& te
     return violations.ToStatus();
   }
   for (const definition::Entry& entry : tree->entries) {
-    if (entry.key != "participants") violations.Add(entry.key, entry.line, "is not known here; the file has one key, participants");
+    if (entry.key != "participants")
+      violations.Add(entry.key, entry.line, "is not known here; the file has one key, participants");
   }
   ParticipantReader reader(folder, &violations);
   for (const definition::Entry& entry : list->entries) {

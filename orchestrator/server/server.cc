@@ -12,8 +12,8 @@ namespace tutti::server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   std::unique_ptr<Server> server(new Server(options));
-  for (const auto step : {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::Serve,
-                          &Server::WritePortFile}) {
+  for (const auto step :
+       {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::Serve, &Server::WritePortFile}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) return status;
   }
   return server;
@@ -42,10 +42,10 @@ absl::Status Server::LoadParticipants() {
   if (!participants.ok()) return participants.status();
   // The router does not exist yet, but neither does anything that could reply.
   const effects::EventSink sink = [this](saga::Event event) { router_->PostEvent(std::move(event)); };
-  timers_ = std::make_unique<effects::TimerQueue>(
-      &clock_, sink, effects::TimerQueue::Options{.on_lag = [this](int64_t lag_ms) {
-        metrics_.OnTimerLag(static_cast<double>(lag_ms) / 1000.0);
-      }});
+  timers_ = std::make_unique<effects::TimerQueue>(&clock_, sink,
+                                                  effects::TimerQueue::Options{.on_lag = [this](int64_t lag_ms) {
+                                                    metrics_.OnTimerLag(static_cast<double>(lag_ms) / 1000.0);
+                                                  }});
   invoker_ = std::make_unique<effects::ParticipantInvoker>(&clock_, sink);
   std::vector<effects::ParticipantEndpoint> endpoints;
   for (const Participant& participant : *participants) endpoints.push_back(participant.endpoint);
@@ -63,7 +63,8 @@ void Server::ReloadParticipants() {
     status = invoker_->SetParticipants(endpoints);
   }
   if (!status.ok()) {
-    return Log(LogLevel::kError, "participants were not reloaded; the former ones hold", {{"reason", status.message()}});
+    return Log(LogLevel::kError, "participants were not reloaded; the former ones hold",
+               {{"reason", status.message()}});
   }
   participants_.Replace(*participants);
   Log(LogLevel::kInfo, "participants reloaded", {{"count", absl::StrCat(participants->size())}});

@@ -27,7 +27,9 @@ Shard::Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
             on_fatal(detail);
           }) {}
 
-Shard::~Shard() { Stop(); }
+Shard::~Shard() {
+  Stop();
+}
 
 absl::Status Shard::Start() {
   absl::Status status = core_.Recover(slots_.first, slots_.end);
@@ -47,14 +49,16 @@ void Shard::Post(Message message) {
   wake_.Signal();
 }
 
-void Shard::PostEvent(saga::Event event) { Post(std::move(event)); }
+void Shard::PostEvent(saga::Event event) {
+  Post(std::move(event));
+}
 
 absl::Status Shard::PostRequest(Message message) {
   MutexLock lock(&mu_);
   if (!takes_requests_) {
-    return WithReason(WithRetryDelay(absl::UnavailableError("the orchestrator is shutting down; try again"),
-                                     kFullMailboxRetryMs),
-                      "SHUTTING_DOWN");
+    return WithReason(
+        WithRetryDelay(absl::UnavailableError("the orchestrator is shutting down; try again"), kFullMailboxRetryMs),
+        "SHUTTING_DOWN");
   }
   if (requests_.size() >= limits::kMailboxRequestsMax) {
     return WithReason(WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(

@@ -19,8 +19,7 @@ namespace tutti::shard {
 class Shard {
  public:
   // `on_fatal` runs on the shard's thread when a commit did not end durable; see ShardCore.
-  Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
-        std::function<void(const absl::Status&)> on_fatal);
+  Shard(const ShardContext& context, SlotRange slots, uint64_t seed, std::function<void(const absl::Status&)> on_fatal);
   ~Shard();  // stops
 
   // Recovers, then starts to work. Blocks while it reads; what it finds outstanding is committed in the background.
@@ -28,7 +27,8 @@ class Shard {
 
   // Replies, timers and commits always find room.
   void PostEvent(saga::Event event);
-  // RESOURCE_EXHAUSTED with a retry delay when limits::kMailboxRequestsMax wait already, UNAVAILABLE after StopRequests.
+  // RESOURCE_EXHAUSTED with a retry delay when limits::kMailboxRequestsMax wait already, UNAVAILABLE after
+  // StopRequests.
   absl::Status PostRequest(Message message);
 
   // No request is taken any more; replies still are.

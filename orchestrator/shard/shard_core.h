@@ -94,7 +94,7 @@ class ShardCore {
 
   // Waits for its write set.
   struct Batch {
-    store::WriteSet write_set;  // records are filled in when the batch is complete
+    store::WriteSet write_set;          // records are filled in when the batch is complete
     std::vector<std::string> saga_ids;  // of write_set.sagas
     std::vector<saga::Effect> effects;
     std::vector<std::function<void(bool durable)>> replies;

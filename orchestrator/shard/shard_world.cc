@@ -66,7 +66,9 @@ void ShardWorld::Drop(const saga::DropCommand& command) {
   Note(absl::StrCat("drop ", command.saga_id, " ", saga::Describe(command.attempt)));
 }
 
-void ShardWorld::Set(saga::SetTimer timer) { Note(absl::StrCat(saga::Describe(saga::Effect(std::move(timer))))); }
+void ShardWorld::Set(saga::SetTimer timer) {
+  Note(absl::StrCat(saga::Describe(saga::Effect(std::move(timer)))));
+}
 
 void ShardWorld::Publish(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>&) {
   Note(absl::StrCat("publish ", record.saga_id(), " ", saga::ShortName(record.state())));
@@ -83,14 +85,15 @@ void ShardWorld::Note(std::string line) {
 }
 
 StartRequest ShardWorld::StartOf(std::string saga_id, std::string fingerprint) {
-  return {.saga_id = std::move(saga_id), .fingerprint = std::move(fingerprint), .definition = "two-steps", .revision = 1};
+  return {
+      .saga_id = std::move(saga_id), .fingerprint = std::move(fingerprint), .definition = "two-steps", .revision = 1};
 }
 
 saga::Event ShardWorld::ReplyTo(const std::string& saga_id, const std::string& step, v1::Operation operation,
                                 int attempt, saga::StatusCode code) {
-  return {.saga_id = saga_id,
-          .body = saga::ReplyReceived{.attempt = {.step = step, .operation = operation, .number = attempt},
-                                      .code = code}};
+  return {
+      .saga_id = saga_id,
+      .body = saga::ReplyReceived{.attempt = {.step = step, .operation = operation, .number = attempt}, .code = code}};
 }
 
 }  // namespace tutti::shard
