@@ -109,9 +109,9 @@ TEST(Committer, AnswersOnlyWhatIsDurable) {
 TEST(Committer, RefusesWorkBeyondItsQueue) {
   TestDirectory directory;
   const std::unique_ptr<LocalDb> db = Open(directory.path());
-  Committer committer(db.get());
   std::promise<void> started;
   std::promise<void> gate;
+  Committer committer(db.get());  // last: its thread uses the promises until it is gone
   committer.Post({[&](Transaction&) {
                     started.set_value();
                     gate.get_future().wait();
