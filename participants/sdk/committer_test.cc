@@ -96,8 +96,8 @@ TEST(Committer, JobsOfOneBatchSeeEachOtherAndShareOneCommit) {
 TEST(Committer, AnswersOnlyWhatIsDurable) {
   TestDirectory directory;
   const std::unique_ptr<LocalDb> db = Open(directory.path());
-  Committer committer(db.get());
   std::promise<std::string> at_answer;
+  Committer committer(db.get());
   committer.Post({[](Transaction& transaction) {
                     transaction.Put("a", "1");
                     return true;
