@@ -54,11 +54,11 @@ TEST(Committer, JobsOfOneBatchSeeEachOtherAndShareOneCommit) {
   TestDirectory directory;
   const std::unique_ptr<LocalDb> db = Open(directory.path());
   std::vector<size_t> commits;
+  std::promise<void> started;
   std::promise<void> gate;
   std::string seen;
   {
     Committer committer(db.get(), [&](size_t jobs, double) { commits.push_back(jobs); });
-    std::promise<void> started;
     // Holds the thread, so that the rest queues up behind it.
     committer.Post({[&](Transaction&) {
                       started.set_value();
