@@ -77,7 +77,7 @@ class Load(threading.Thread):
             time.sleep(self.random.choice([0.0, 0.02, 0.3]))
             self.cancel(note)
         elif way < 0.4:
-            note.remember(stubbornly(self.sagas.RunSaga, **fields).saga)
+            note.remember(self.run_or_start(fields))
         elif way < 0.9:
             note.remember(stubbornly(self.sagas.StartSaga, **fields).saga)
         else:
@@ -86,6 +86,15 @@ class Load(threading.Thread):
             except grpc.RpcError as error:
                 if error.code() not in RETRIED:
                     raise
+
+    def run_or_start(self, fields):
+        """RunSaga answers at the commit point, which a parked saga does not reach: then the start alone must be answered."""
+        try:
+            return self.sagas.RunSaga(**fields).saga
+        except grpc.RpcError as error:
+            if error.code() not in RETRIED:
+                raise
+            return stubbornly(self.sagas.StartSaga, **fields).saga
 
     def prepare(self, note):
         world, effects = self.world, note.scenario.effects
