@@ -131,6 +131,8 @@ void SagaMetrics::OnEvent(const std::string& definition, const v1::HistoryEvent&
       parked_.Add(by_definition).Increment();
       break;
     case v1::EVENT_TYPE_STEP_UNPARKED:
+    case v1::EVENT_TYPE_STEP_RETRIED:
+    case v1::EVENT_TYPE_STEP_RESOLVED:
       parked_.Add(by_definition).Decrement();
       break;
     case v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL:

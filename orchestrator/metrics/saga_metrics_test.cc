@@ -81,6 +81,16 @@ TEST_F(SagaMetricsTest, StepDurationsNameTheStateReached) {
   EXPECT_EQ(Value(kCompensations, {{"step", "charge"}}), 1);
 }
 
+TEST_F(SagaMetricsTest, EveryWayOutOfAParkingIsCounted) {
+  for (const v1::EventType way_out :
+       {v1::EVENT_TYPE_STEP_UNPARKED, v1::EVENT_TYPE_STEP_RETRIED, v1::EVENT_TYPE_STEP_RESOLVED}) {
+    Tell({Event(v1::EVENT_TYPE_STEP_PARKED)});
+    EXPECT_EQ(Value(kStepsParked), 1);
+    Tell({Event(way_out)});
+    EXPECT_EQ(Value(kStepsParked), 0) << v1::EventType_Name(way_out);
+  }
+}
+
 TEST_F(SagaMetricsTest, RecoveredSagasAreInFlightAgain) {
   storage::v1::SagaRecord record;
   record.set_definition("book");
