@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "common/call_gate.h"
 #include "common/health_service.h"
 #include "common/mutex.h"
 #include "common/reflection_service.h"
@@ -29,6 +30,8 @@ namespace {
 constexpr unsigned kCertificateRefreshSeconds = 10;
 // Clients may ping this often, calls open or not, without being told to calm down.
 constexpr int kPingIntervalMinMs = 5'000;
+// Between closing the gate and Shutdown: what passed the gate just before must have reached its handler by then.
+constexpr auto kGateSettles = std::chrono::milliseconds(50);
 
 // gRPC tells a server's service names to plugins only.
 class NamesPlugin final : public grpc::ServerBuilderPlugin {
@@ -75,12 +78,13 @@ absl::Status CheckCertificates(const GrpcServerOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const GrpcServerOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const GrpcServerOptions& options,
+                                                                         const std::shared_ptr<CallGate>& gate) {
   if (options.certificate_file.empty() && options.private_key_file.empty()) {
     if (!options.client_ca_file.empty()) {
       return absl::InvalidArgumentError("client_ca_file needs certificate_file and private_key_file");
     }
-    return grpc::InsecureServerCredentials();
+    return PlaintextCredentials(gate);
   }
   if (absl::Status status = CheckCertificates(options); !status.ok()) return status;
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
@@ -91,7 +95,9 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const G
     tls.watch_root_certs();
     tls.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
   }
-  return grpc::experimental::TlsServerCredentials(tls);
+  auto credentials = grpc::experimental::TlsServerCredentials(tls);
+  credentials->SetAuthMetadataProcessor(gate);
+  return credentials;
 }
 
 struct Listener {
@@ -119,10 +125,10 @@ absl::StatusOr<Listener> Listen(const std::string& address, std::shared_ptr<grpc
 class GrpcServerImpl final : public GrpcServer {
  public:
   explicit GrpcServerImpl(const GrpcServerOptions& options) : options_(options) {}
-  ~GrpcServerImpl() override { Drain(); }
+  ~GrpcServerImpl() override { Drain({}); }
 
   absl::Status Listen(const std::vector<grpc::Service*>& services) {
-    auto credentials = MakeCredentials(options_);
+    auto credentials = MakeCredentials(options_, gate_);
     if (!credentials.ok()) return credentials.status();
     std::vector<grpc::Service*> all = services;
     all.push_back(&health_);
@@ -150,7 +156,7 @@ class GrpcServerImpl final : public GrpcServer {
     probe_health_.SetServing(serving);
   }
 
-  void Drain() override {
+  void Drain(const std::function<void()>& end_waits) override {
     MutexLock drain_lock(&drain_mu_);  // a second caller waits for the first
     {
       MutexLock lock(&mu_);
@@ -161,6 +167,9 @@ class GrpcServerImpl final : public GrpcServer {
     probe_health_.SetServing(false);
     if (main_.server != nullptr) {
       std::this_thread::sleep_for(std::chrono::milliseconds(options_.drain_delay_ms));
+      gate_->Close();
+      std::this_thread::sleep_for(kGateSettles);
+      if (end_waits) end_waits();
       health_.EndWatches();
       main_.server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(options_.drain_deadline_ms));
     }
@@ -173,6 +182,7 @@ class GrpcServerImpl final : public GrpcServer {
  private:
   const GrpcServerOptions options_;
   const std::shared_ptr<ServiceNames> names_ = std::make_shared<ServiceNames>();
+  const std::shared_ptr<CallGate> gate_ = std::make_shared<CallGate>();
   HealthService health_;
   HealthService probe_health_;  // a service object belongs to one server
   const std::vector<std::unique_ptr<grpc::Service>> reflection_ = MakeReflectionServices(names_);

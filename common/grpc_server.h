@@ -40,8 +40,11 @@ class GrpcServer {
   virtual int port() const = 0;
   virtual int health_port() const = 0;  // 0: none
   virtual void SetServing(bool serving) = 0;
-  // NOT_SERVING, waits drain_delay_ms, then shuts down with the deadline. Blocks.
-  virtual void Drain() = 0;
+  // NOT_SERVING; waits drain_delay_ms; refuses new calls with UNAVAILABLE; lets `end_waits` answer calls that would go
+  // on for ever; gives those under way until the deadline, then breaks their connections. No client sees CANCELLED.
+  // Blocks.
+  virtual void Drain(const std::function<void()>& end_waits) = 0;
+  void Drain() { Drain({}); }
 };
 
 // Blocks until SIGTERM or SIGINT. SIGHUP runs `on_hangup`, on this thread; without one it ends the wait as well. Call

@@ -5,13 +5,18 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutex.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -229,6 +234,91 @@ TEST(DrainTest, LetsACallInFlightFinishAndRefusesNewOnes) {
   ASSERT_EQ(drained.wait_for(kPatience), std::future_status::ready);
 }
 
+// Starts call after call until the server is gone. UNAVAILABLE is the only error a client is told to answer by asking
+// again, so nothing else may come out of a drain, however the calls meet it.
+std::map<grpc::StatusCode, int> CodesDuringADrain(const GrpcServerOptions& options,
+                                                  const std::function<std::shared_ptr<grpc::Channel>(int)>& connect) {
+  auto server = MustStart(options);
+  server->SetServing(true);
+  std::atomic<int> answered{0};
+  std::atomic<bool> over{false};
+  Mutex mu;
+  std::map<grpc::StatusCode, int> codes;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.emplace_back([&] {
+      const auto channel = connect(server->port());
+      std::map<grpc::StatusCode, int> seen;
+      while (!over.load()) {
+        HealthCheckResponse response;
+        const grpc::Status status = CheckHealth(channel, "", &response);
+        ++seen[status.error_code()];
+        if (status.ok()) ++answered;
+      }
+      MutexLock lock(&mu);
+      for (const auto& [code, count] : seen) codes[code] += count;
+    });
+  }
+  const auto give_up = std::chrono::steady_clock::now() + kPatience;
+  while (answered.load() < 100 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  server->Drain();
+  over.store(true);
+  for (std::thread& client : clients) client.join();
+  return codes;
+}
+
+std::shared_ptr<grpc::Channel> ChannelOfItsOwn(int port, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  return grpc::CreateCustomChannel(absl::StrCat("localhost:", port), credentials, arguments);
+}
+
+TEST(DrainTest, ACallThatMeetsTheShutdownIsUnavailable) {
+  for (int round = 0; round < 10; ++round) {
+    const auto codes =
+        CodesDuringADrain({}, [](int port) { return ChannelOfItsOwn(port, grpc::InsecureChannelCredentials()); });
+    EXPECT_THAT(codes, testing::UnorderedElementsAre(testing::Key(grpc::StatusCode::OK),
+                                                     testing::Key(grpc::StatusCode::UNAVAILABLE)));
+  }
+}
+
+TEST(DrainTest, ACallThatOutlivesTheDeadlineIsUnavailable) {
+  HoldingService service;
+  GrpcServerOptions options;
+  options.drain_deadline_ms = 50;
+  auto server = MustStart(options, {&service});
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    tutti::v1::GetSagaResponse response;
+    return tutti::v1::SagaService::NewStub(ChannelTo(server->port()))->GetSaga(&context, {}, &response);
+  });
+  auto arrived = service.arrived_.get_future();
+  ASSERT_EQ(arrived.wait_for(kPatience), std::future_status::ready);
+  auto drained = std::async(std::launch::async, [&] { server->Drain(); });
+  EXPECT_EQ(call.get().error_code(), grpc::StatusCode::UNAVAILABLE);  // while its handler is still busy
+  arrived.get()->Finish(grpc::Status::OK);
+  ASSERT_EQ(drained.wait_for(kPatience), std::future_status::ready);
+}
+
+TEST(DrainTest, WaitsAreEndedOnceNobodyCanStartAnotherOne) {
+  HoldingService service;
+  auto server = MustStart({}, {&service});
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    tutti::v1::GetSagaResponse response;
+    return tutti::v1::SagaService::NewStub(ChannelTo(server->port()))->GetSaga(&context, {}, &response);
+  });
+  auto arrived = service.arrived_.get_future();
+  ASSERT_EQ(arrived.wait_for(kPatience), std::future_status::ready);
+  server->Drain([&] {
+    HealthCheckResponse response;
+    EXPECT_EQ(CheckHealth(ChannelTo(server->port()), "", &response).error_code(), grpc::StatusCode::UNAVAILABLE);
+    arrived.get()->Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "ended"));
+  });
+  EXPECT_EQ(call.get().error_message(), "ended");
+}
+
 TEST(StartTest, PortInUseIsUnavailable) {
   auto server = MustStart();
   GrpcServerOptions options;
@@ -296,6 +386,15 @@ TEST_F(TlsTest, ServesOverTlsAndRefusesPlaintext) {
   EXPECT_TRUE(CheckOverTls(server->port(), /*with_certificate=*/false).ok());
   HealthCheckResponse response;
   EXPECT_FALSE(CheckHealth(ChannelTo(server->port()), "", &response).ok());
+}
+
+TEST_F(TlsTest, ACallThatMeetsTheShutdownIsUnavailable) {
+  grpc::SslCredentialsOptions ssl;
+  ssl.pem_root_certs = Read("cert.pem");
+  const auto codes =
+      CodesDuringADrain(options_, [&](int port) { return ChannelOfItsOwn(port, grpc::SslCredentials(ssl)); });
+  EXPECT_THAT(codes, testing::UnorderedElementsAre(testing::Key(grpc::StatusCode::OK),
+                                                   testing::Key(grpc::StatusCode::UNAVAILABLE)));
 }
 
 TEST_F(TlsTest, ClientCaMakesClientsShowACertificate) {

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
+
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,6 +41,17 @@ TEST(MetricsTest, ServesTheRegistryOnAFreePort) {
   ASSERT_TRUE(listener.ok()) << listener.status();
   ASSERT_GT((*listener)->port(), 0);
   EXPECT_THAT(HttpGet((*listener)->port(), "/metrics"), testing::HasSubstr("tutti_test_total{kind=\"a\"} 3"));
+}
+
+TEST(MetricsTest, StopsAtOnce) {
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0"}) {
+    auto listener = MetricsListener::Start(address, std::make_shared<prometheus::Registry>());
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    const auto began = std::chrono::steady_clock::now();
+    listener->reset();
+    // Left alone, the HTTP server looks up every two seconds.
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(1500)) << address;
+  }
 }
 
 TEST(MetricsTest, PortInUseIsUnavailable) {

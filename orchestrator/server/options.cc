@@ -46,8 +46,9 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   AddDuration(&app, "--command-horizon", &options.saga.command_horizon_ms,
               "Nothing older is sent; participants remember keys for longer (default 7d)");
   AddDuration(&app, "--drain-delay", &options.grpc.drain_delay_ms,
-              "Between NOT_SERVING and refusing calls (default 0)");
-  AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms, "For API calls in flight (default 10s)");
+              "Between NOT_SERVING and refusing calls, for balancers to notice (default 0)");
+  AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
+              "For API calls in flight; then their connections are broken (default 10s)");
   AddDuration(&app, "--reply-drain", &options.reply_drain_ms, "For participants still working (default 5s)");
   app.add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
   try {

@@ -11,6 +11,9 @@
 
 namespace tutti::server {
 
+// SIGTERM drains, then the process ends with status 0: health says NOT_SERVING; --drain-delay for load balancers; new
+// calls are refused with UNAVAILABLE, waiting RunSaga and WatchSaga are answered with it; --drain-deadline for the
+// other calls; --reply-drain for participants that are still working. Sagas go on after the next start.
 struct Options {
   GrpcServerOptions grpc;
   std::string metrics_address;  // empty: none

@@ -120,8 +120,7 @@ absl::Status Server::WritePortFile() {
 
 void Server::Shutdown() {
   Log(LogLevel::kInfo, "draining");
-  saga_service_->EndWaits();
-  grpc_server_->Drain();
+  grpc_server_->Drain([this] { saga_service_->EndWaits(); });
   router_->Drain(options_.reply_drain_ms);
   invoker_->Shutdown();
   timers_->Stop();

@@ -5,11 +5,8 @@ import time
 
 import grpc
 
-# CANCELLED was seen once, without details, from an orchestrator under faults; where it comes from is not established.
-# Starts are idempotent, so asking again is safe whatever the reason.
-RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED,
-           grpc.StatusCode.CANCELLED)
-
+# What a client may answer by asking again, the same way. Anything else from a system under faults is an error of it.
+RETRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 PATIENCE_SECONDS = 120  # no fault lasts that long, so the system is not coming back
 

@@ -133,8 +133,15 @@ class Crowd:
         self.stop.set()
         for worker in self.workers:
             worker.join(None if kind is None else 1.0)  # after an error there may be nobody left to answer them
+        if kind is None:
+            self.raise_error()
+
+    def failed(self):
+        return any(worker.error for worker in self.workers)
+
+    def raise_error(self):
         for worker in self.workers:
-            if worker.error and kind is None:
+            if worker.error:
                 raise worker.error
 
     @property
