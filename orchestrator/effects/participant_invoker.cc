@@ -89,7 +89,9 @@ absl::Status ParticipantInvoker::SetParticipants(const std::vector<ParticipantEn
       const auto successor = lines_.find(name);
       if (successor != lines_.end() && successor->second == old_line) continue;
       retired_.push_back(old_line);
-      for (CallPtr& call : old_line->Close()) {
+      std::list<CallPtr> waiting = old_line->Close();
+      At(InvokerSeam::kMoving);
+      for (CallPtr& call : waiting) {
         if (successor == lines_.end() || !successor->second->Adopt(call)) orphans.push_back(std::move(call));
       }
     }
@@ -167,7 +169,10 @@ void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
 }
 
 void ParticipantInvoker::Pump(const LinePtr& line) {
-  for (const CallPtr& call : line->TakeReady()) HandOver(line, call);
+  for (const CallPtr& call : line->TakeReady()) {
+    At(InvokerSeam::kHandingOver);
+    HandOver(line, call);
+  }
 }
 
 void ParticipantInvoker::Finished(const CallPtr& call, const grpc::Status& status) {
@@ -224,6 +229,10 @@ void ParticipantInvoker::TellNotSent(const saga::SendCommand& command, std::stri
   Post(command.saga_id, saga::NotSent{command.attempt, std::move(message)});
 }
 
+void ParticipantInvoker::At(InvokerSeam seam) const {
+  if (options_.at_seam) options_.at_seam(seam);
+}
+
 template <typename Body>
 void ParticipantInvoker::Post(const std::string& saga_id, Body body) {
   if (shut_down_) return;
@@ -238,7 +247,9 @@ void ParticipantInvoker::Post(const std::string& saga_id, Body body) {
 ParticipantInvoker::LinePtr ParticipantInvoker::TakeWaiting(const CallPtr& call) {
   MutexLock lock(&mu_);
   const auto line = lines_.find(call->command.participant);
-  if (line == lines_.end() || !line->second->TakeWaiting(call)) return nullptr;
+  if (line == lines_.end()) return nullptr;
+  At(InvokerSeam::kTaking);
+  if (!line->second->TakeWaiting(call)) return nullptr;
   return line->second;
 }
 
@@ -250,6 +261,7 @@ void ParticipantInvoker::Drop(const saga::DropCommand& command) {
     const auto found = lines_.find(command.participant);
     if (found == lines_.end()) return;
     line = found->second;
+    At(InvokerSeam::kTaking);
     call = line->TakeWaiting(command.saga_id, command.attempt);
   }
   if (call != nullptr) return TellNotSent(call->command, "dropped before hand-over: the saga aborted");

@@ -37,12 +37,21 @@ struct ParticipantStatus {
   size_t under_way = 0;  // lingering calls included
 };
 
+// Moments in which one thread has a command in its hands and another must not miss it.
+enum class InvokerSeam {
+  kTaking,       // the line it may wait in was found; it is not yet taken out
+  kMoving,       // out of a replaced line's queue, not yet in its successor's
+  kHandingOver,  // out of the queue for good, not yet with gRPC
+};
+
 // Thread-safe.
 class ParticipantInvoker final : public CommandSender {
  public:
   struct Options {
     // Per reply, for metrics; must not block. `code` is gRPC's.
     std::function<void(const std::string& participant, saga::StatusCode code, int64_t elapsed_ms)> on_reply;
+    // For tests of interleavings: called in that moment, on the thread that is in it; may block.
+    std::function<void(InvokerSeam)> at_seam;
   };
 
   // `clock` must outlive the invoker.
@@ -76,6 +85,7 @@ class ParticipantInvoker final : public CommandSender {
   void DeadlinePassed(const CallPtr& call);
   void TellTimedOut(const CallPtr& call);
   void TellNotSent(const saga::SendCommand& command, std::string message);
+  void At(InvokerSeam seam) const;
   template <typename Body>
   void Post(const std::string& saga_id, Body body);
 

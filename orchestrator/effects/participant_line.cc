@@ -95,6 +95,7 @@ void ParticipantLine::Ended(const CallPtr& call) {
 std::list<CallPtr> ParticipantLine::Close() {
   MutexLock lock(&mu_);
   closed_ = true;
+  while (!beginning_.empty()) begun_.Wait(&mu_);
   waiting_by_key_.clear();
   return std::exchange(waiting_, {});
 }

@@ -73,7 +73,8 @@ class ParticipantLine {
   void ReleaseSlot(Call* call);
   void Ended(const CallPtr& call);
 
-  // No call is admitted any more; returns those that wait.
+  // No call is admitted any more; returns those that wait. Those on their way from the queue to gRPC have arrived when
+  // it returns: a Drop that comes later looks for them in another line. Not from within a hand-over.
   std::list<CallPtr> Close();
   std::vector<CallPtr> UnderWay() const;
   void WaitUntilNothingIsUnderWay();
