@@ -77,7 +77,7 @@ class ParticipantInvoker final : public CommandSender {
   void TellTimedOut(const CallPtr& call);
   void TellNotSent(const saga::SendCommand& command, std::string message);
   template <typename Body>
-  void Post(const std::string& saga_id, Body body);
+  void Post(const saga::SendCommand& command, Body body);
 
   void WatchState(const LinePtr& line);
   void WatchStates();
