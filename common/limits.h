@@ -38,6 +38,8 @@ inline constexpr size_t kCommitQueueMax = 20'000;
 inline constexpr int kPageSizeMax = 1000;
 // Index entries looked at for one page of a listing; a page that ends early has fewer sagas and a cursor to go on with.
 inline constexpr int kListScanMax = 20'000;
+// Records read for one page of ended sagas: the sweep works in small bites.
+inline constexpr size_t kEndedScanMax = 2'000;
 // Of one answer's sagas or events: clients of gRPC refuse messages above 4 MiB unless told otherwise.
 inline constexpr size_t kPageBytesMax = 3 * 1024 * 1024;
 inline constexpr size_t kFilterBytesMax = 4096;

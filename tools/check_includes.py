@@ -17,6 +17,7 @@ ROOMS = {
     "orchestrator/effects/": (["common/", "orchestrator/saga/"], ["rocksdb/", "yaml-cpp/"]),
     "orchestrator/shard/": (["common/", "orchestrator/saga/", "orchestrator/store/", "orchestrator/effects/"],
                             ["grpc", "rocksdb/", "yaml-cpp/"]),
+    "orchestrator/retention/": (["common/", "orchestrator/store/", "orchestrator/shard/"], ["grpc", "rocksdb/", "yaml-cpp/"]),
     "orchestrator/metrics/": (["common/", "orchestrator/saga/", "orchestrator/shard/"], ["grpc", "rocksdb/", "yaml-cpp/"]),
     "orchestrator/api/": (["common/", "orchestrator/saga/", "orchestrator/definition/", "orchestrator/catalog/",
                            "orchestrator/store/", "orchestrator/effects/", "orchestrator/shard/"],

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
 #include "common/limits.h"
 #include "orchestrator/api/answers.h"
 #include "orchestrator/saga/record_query.h"
@@ -105,6 +107,10 @@ absl::Status WatchCall::ReadMore() {
   if (!record.ok()) return record.status();
   auto history = rooms_.reader->GetHistory(saga_id_, from, static_cast<int>(limits::kWatchBufferMax));
   if (!history.ok()) return history.status();
+  if (history->empty() && from <= record->last_sequence()) {
+    return WithReason(absl::NotFoundError(absl::StrCat("saga_id: saga ", saga_id_, " has just expired")),
+                      "SAGA_NOT_FOUND");
+  }
 
   MutexLock lock(&mu_);
   if (record->last_sequence() >= last_sequence_) {

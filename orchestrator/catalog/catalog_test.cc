@@ -30,6 +30,7 @@ class DefinitionStore final : public store::SagaStore, public store::SagaReader 
     return std::vector<v1::HistoryEvent>();
   }
   absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery&) const override { return store::ListPage(); }
+  absl::StatusOr<store::EndedPage> FindEnded(const store::EndedQuery&) const override { return store::EndedPage(); }
   absl::Status ForEachActive(uint32_t, uint32_t,
                              const std::function<absl::Status(storage::v1::SagaRecord)>&) const override {
     return absl::OkStatus();

@@ -250,7 +250,7 @@ std::string TypeName(const FieldDescriptor& field) {
   return absl::StrCat(field.is_repeated() ? "repeated " : "", ElementTypeName(field));
 }
 
-absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text) {
+absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text, int64_t max_ms) {
   static constexpr struct {
     absl::string_view suffix;
     int64_t ms;
@@ -261,9 +261,9 @@ absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text) {
     absl::string_view digits = text;
     if (!absl::ConsumeSuffix(&digits, unit.suffix) || !IsDigits(digits)) continue;
     int64_t count = 0;
-    if (!absl::SimpleAtoi(digits, &count) || count > limits::kDurationMsMax / unit.ms) {
-      return absl::InvalidArgumentError(absl::StrCat("`", text.substr(0, 40), "` is too long; at most ",
-                                                     limits::kDurationMsMax / 86'400'000, "d are allowed"));
+    if (!absl::SimpleAtoi(digits, &count) || count > max_ms / unit.ms) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("`", text.substr(0, 40), "` is too long; at most ", max_ms / 86'400'000, "d are allowed"));
     }
     return count * unit.ms;
   }

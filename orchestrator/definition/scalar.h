@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/limits.h"
 #include "google/protobuf/message.h"
 
 namespace tutti::definition {
@@ -39,8 +40,8 @@ std::string TypeName(const google::protobuf::FieldDescriptor& field);
 // The same of one element of a repeated field.
 std::string ElementTypeName(const google::protobuf::FieldDescriptor& field);
 
-// "50ms", "2s", "1m", "1h", "7d" in milliseconds, up to limits::kDurationMsMax.
-absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text);
+// "50ms", "2s", "1m", "1h", "7d" in milliseconds, up to max_ms.
+absl::StatusOr<int64_t> ParseDurationMs(absl::string_view text, int64_t max_ms = limits::kDurationMsMax);
 
 }  // namespace tutti::definition
 

@@ -83,7 +83,7 @@ size_t SequenceLength(absl::string_view text) {
 
 absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, int64_t deadline_wall_ms) {
   MetadataList list;
-  list.reserve(10 + command.metadata.size());
+  list.reserve(11 + command.metadata.size());
   list.emplace_back("tutti-saga-id", command.saga_id);
   list.emplace_back("tutti-saga-uid", command.saga_uid);
   list.emplace_back("tutti-step", command.attempt.step);
@@ -92,6 +92,7 @@ absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, i
   list.emplace_back("tutti-attempt", absl::StrCat(command.attempt.number));
   list.emplace_back("tutti-idempotency-key", command.key);
   list.emplace_back("tutti-key-born-ms", absl::StrCat(command.key_born_ms));
+  list.emplace_back("tutti-step-born-ms", absl::StrCat(command.step_born_ms));
   list.emplace_back("tutti-deadline-ms", absl::StrCat(deadline_wall_ms));
   list.emplace_back("traceparent", TraceParent(command.saga_uid, command.key, command.attempt.number));
   for (const auto& [key, value] : command.metadata) {

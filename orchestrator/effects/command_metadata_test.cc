@@ -20,6 +20,7 @@ saga::SendCommand Command() {
   command.attempt = {"charge", v1::OPERATION_ACTION, 2};
   command.key = "0191e0c6/charge/action";
   command.key_born_ms = 1700;
+  command.step_born_ms = 1600;
   return command;
 }
 
@@ -35,9 +36,10 @@ TEST(CommandMetadataTest, SaysWhatParticipantsAreTold) {
   EXPECT_EQ(metadata.at("tutti-attempt"), "2");
   EXPECT_EQ(metadata.at("tutti-idempotency-key"), "0191e0c6/charge/action");
   EXPECT_EQ(metadata.at("tutti-key-born-ms"), "1700");
+  EXPECT_EQ(metadata.at("tutti-step-born-ms"), "1600");
   EXPECT_EQ(metadata.at("tutti-deadline-ms"), "6789");
   EXPECT_THAT(metadata.at("traceparent"), MatchesRegex("00-[0-9a-f]{32}-[0-9a-f]{16}-01"));
-  EXPECT_EQ(metadata.size(), 10u);
+  EXPECT_EQ(metadata.size(), 11u);
 }
 
 TEST(CommandMetadataTest, NamesKindsAndOperationsInTheirOwnWords) {

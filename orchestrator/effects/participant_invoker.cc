@@ -194,7 +194,7 @@ void ParticipantInvoker::Finished(const CallPtr& call, const grpc::Status& statu
     reply.mark = MarkOf(call->context);
     reply.pushback_ms = PushbackOf(call->context, status);
     reply.elapsed_ms = elapsed_ms;
-    Post(call->command.saga_id, std::move(reply));
+    Post(call->command, std::move(reply));
   }
   // After this Shutdown may return and the invoker be gone, unless there is more to start, which keeps it waiting.
   line->ReleaseSlot(call.get());
@@ -222,11 +222,11 @@ void ParticipantInvoker::DeadlinePassed(const CallPtr& call) {
 
 void ParticipantInvoker::TellTimedOut(const CallPtr& call) {
   if (call->over.exchange(true)) return;
-  Post(call->command.saga_id, saga::AttemptTimedOut{call->command.attempt});
+  Post(call->command, saga::AttemptTimedOut{call->command.attempt});
 }
 
 void ParticipantInvoker::TellNotSent(const saga::SendCommand& command, std::string message) {
-  Post(command.saga_id, saga::NotSent{command.attempt, std::move(message)});
+  Post(command, saga::NotSent{command.attempt, std::move(message)});
 }
 
 void ParticipantInvoker::At(InvokerSeam seam) const {
@@ -234,10 +234,11 @@ void ParticipantInvoker::At(InvokerSeam seam) const {
 }
 
 template <typename Body>
-void ParticipantInvoker::Post(const std::string& saga_id, Body body) {
+void ParticipantInvoker::Post(const saga::SendCommand& command, Body body) {
   if (shut_down_) return;
   saga::Event event;
-  event.saga_id = saga_id;
+  event.saga_id = command.saga_id;
+  event.saga_uid = command.saga_uid;
   event.now_ms = clock_->WallMs();
   event.body = std::move(body);
   sink_(std::move(event));

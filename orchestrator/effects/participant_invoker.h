@@ -87,7 +87,7 @@ class ParticipantInvoker final : public CommandSender {
   void TellNotSent(const saga::SendCommand& command, std::string message);
   void At(InvokerSeam seam) const;
   template <typename Body>
-  void Post(const std::string& saga_id, Body body);
+  void Post(const saga::SendCommand& command, Body body);
 
   void WatchState(const LinePtr& line);
   void WatchStates();

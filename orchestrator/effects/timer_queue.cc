@@ -12,6 +12,7 @@ TimerQueue::TimerQueue(const Clock* clock, EventSink sink, Options options)
         if (options_.on_lag) options_.on_lag(lag_ms);
         saga::Event event;
         event.saga_id = std::move(timer.saga_id);
+        event.saga_uid = std::move(timer.saga_uid);
         event.now_ms = clock_->WallMs();
         event.body = saga::TimerFired{std::move(timer.timer)};
         sink_(std::move(event));

@@ -13,6 +13,8 @@ struct MetricName {
 inline constexpr MetricName kSagasStarted{"tutti_sagas_started_total", "Sagas started"};
 // Labels: definition, outcome (succeeded, compensated).
 inline constexpr MetricName kSagasFinished{"tutti_sagas_finished_total", "Sagas that reached a terminal state"};
+// Labels: definition.
+inline constexpr MetricName kSagasExpired{"tutti_sagas_expired_total", "Ended sagas forgotten after id_retention"};
 // Labels: definition, state (running, compensating).
 inline constexpr MetricName kSagasInFlight{"tutti_sagas_in_flight", "Sagas that have not reached a terminal state"};
 // Labels: definition.

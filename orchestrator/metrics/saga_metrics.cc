@@ -36,6 +36,7 @@ double Seconds(int64_t ms) {
 SagaMetrics::SagaMetrics(prometheus::Registry* registry)
     : started_(Register(prometheus::BuildCounter(), kSagasStarted, registry)),
       finished_(Register(prometheus::BuildCounter(), kSagasFinished, registry)),
+      expired_(Register(prometheus::BuildCounter(), kSagasExpired, registry)),
       in_flight_(Register(prometheus::BuildGauge(), kSagasInFlight, registry)),
       parked_(Register(prometheus::BuildGauge(), kStepsParked, registry)),
       saga_duration_(Register(prometheus::BuildHistogram(), kSagaDuration, registry)),
@@ -62,6 +63,10 @@ void SagaMetrics::OnRecovered(const storage::v1::SagaRecord& record) {
   for (const storage::v1::StepRecord& step : record.steps()) {
     if (step.has_parking()) parked_.Add({{"definition", record.definition()}}).Increment();
   }
+}
+
+void SagaMetrics::OnExpired(const storage::v1::SagaRecord& record) {
+  expired_.Add({{"definition", record.definition()}}).Increment();
 }
 
 void SagaMetrics::OnBatch(size_t events) {

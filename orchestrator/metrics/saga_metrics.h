@@ -23,6 +23,7 @@ class SagaMetrics final : public shard::ShardObserver {
 
   void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) override;
   void OnRecovered(const storage::v1::SagaRecord& record) override;
+  void OnExpired(const storage::v1::SagaRecord& record) override;
   void OnBatch(size_t events) override;
 
   // One synced write.
@@ -36,6 +37,7 @@ class SagaMetrics final : public shard::ShardObserver {
 
   prometheus::Family<prometheus::Counter>& started_;
   prometheus::Family<prometheus::Counter>& finished_;
+  prometheus::Family<prometheus::Counter>& expired_;
   prometheus::Family<prometheus::Gauge>& in_flight_;
   prometheus::Family<prometheus::Gauge>& parked_;
   prometheus::Family<prometheus::Histogram>& saga_duration_;

@@ -104,5 +104,12 @@ TEST_F(SagaMetricsTest, RecoveredSagasAreInFlightAgain) {
   EXPECT_EQ(Value(kSagasInFlight), 1);
 }
 
+TEST_F(SagaMetricsTest, ExpiredSagasAreCounted) {
+  storage::v1::SagaRecord record;
+  record.set_definition("book");
+  metrics_.OnExpired(record);
+  EXPECT_EQ(Value(kSagasExpired, {{"definition", "book"}}), 1);
+}
+
 }  // namespace
 }  // namespace tutti::metrics

@@ -23,6 +23,7 @@ struct SendCommand {
   AttemptId attempt;
   std::string key;
   int64_t key_born_ms = 0;
+  int64_t step_born_ms = 0;  // of the action's key: what a compensation looks for is no older
   std::string request;
   std::map<std::string, std::string> metadata;  // the definition's own
   int64_t timeout_ms = 0;
@@ -32,6 +33,7 @@ struct SendCommand {
 // If the attempt still waits for its hand-over, it must never be handed over, and NotSent follows. Otherwise nothing.
 struct DropCommand {
   std::string saga_id;
+  std::string saga_uid;
   std::string participant;
   AttemptId attempt;
 };
@@ -39,6 +41,7 @@ struct DropCommand {
 // TimerFired{timer} after delay_ms of monotonic time. Timers are never cancelled; a stale one changes nothing.
 struct SetTimer {
   std::string saga_id;
+  std::string saga_uid;
   TimerId timer;
   int64_t delay_ms = 0;
 };

@@ -99,6 +99,8 @@ struct Recovered {};
 
 struct Event {
   std::string saga_id;
+  // Of the saga it is about, as an id may be used again after retention. Empty: whichever has the id now.
+  std::string saga_uid;
   int64_t now_ms = 0;   // wall clock, since the epoch
   uint64_t random = 0;  // fresh for each event; jitter derives from it
   std::variant<StartRequested, ReplyReceived, NotSent, AttemptTimedOut, TimerFired, CancelRequested, RetryRequested,

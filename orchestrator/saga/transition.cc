@@ -215,6 +215,7 @@ void Transition::StartAttempt(CommandRef ref) {
       .key = TUTTI_MUTATE(kSecondCompensationKey, command->key(),
                           absl::StrCat(command->key(), number > 1 ? "/again" : "")),
       .key_born_ms = command->born_ms(),
+      .step_born_ms = step->action().born_ms(),
       .request = command->request(),
       .metadata = {command->metadata().begin(), command->metadata().end()},
       .timeout_ms = command_recipe.attempt_timeout_ms,
@@ -453,12 +454,15 @@ AttemptId Transition::IdOf(CommandRef ref, int attempt) const {
 }
 
 void Transition::SetTimer(TimerKind kind, AttemptId attempt, int64_t delay_ms) {
-  decision_.effects.push_back(saga::SetTimer{
-      .saga_id = record_->saga_id(), .timer = {.kind = kind, .attempt = std::move(attempt)}, .delay_ms = delay_ms});
+  decision_.effects.push_back(saga::SetTimer{.saga_id = record_->saga_id(),
+                                             .saga_uid = record_->uid(),
+                                             .timer = {.kind = kind, .attempt = std::move(attempt)},
+                                             .delay_ms = delay_ms});
 }
 
 void Transition::DropIfQueued(CommandRef ref, int attempt) {
   decision_.effects.push_back(DropCommand{.saga_id = record_->saga_id(),
+                                          .saga_uid = record_->uid(),
                                           .participant = recipe_.steps[ref.step].participant,
                                           .attempt = IdOf(ref, attempt)});
 }

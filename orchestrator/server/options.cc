@@ -2,23 +2,41 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "orchestrator/definition/scalar.h"
 
 namespace tutti::server {
 namespace {
 
+constexpr int64_t kRetentionMsMax = 3650LL * 24 * 3600 * 1000;
+
 // "10s" and the like.
-void AddDuration(CLI::App* app, const std::string& name, int64_t* out_ms, const std::string& help) {
+void AddDuration(CLI::App* app, const std::string& name, int64_t* out_ms, const std::string& help,
+                 int64_t max_ms = limits::kDurationMsMax) {
   app->add_option_function<std::string>(
          name,
-         [name, out_ms](const std::string& text) {
-           const absl::StatusOr<int64_t> parsed = definition::ParseDurationMs(text);
+         [name, out_ms, max_ms](const std::string& text) {
+           const absl::StatusOr<int64_t> parsed = definition::ParseDurationMs(text, max_ms);
            if (!parsed.ok()) throw CLI::ValidationError(name, std::string(parsed.status().message()));
            *out_ms = *parsed;
          },
          help)
       ->type_name("DURATION");
+}
+
+// A participant may still hear of a saga for as long as commands may be sent, and a late reply for the grace: its id
+// must not be free before.
+std::string MistakeIn(const Options& options) {
+  if (options.id_retention_ms < options.saga.command_horizon_ms) {
+    return absl::StrCat("is ", options.id_retention_ms, " ms, shorter than --command-horizon, ",
+                        options.saga.command_horizon_ms, " ms; make it at least as long");
+  }
+  if (options.id_retention_ms <= options.saga.late_reply_grace_ms) {
+    return absl::StrCat("is ", options.id_retention_ms, " ms and must be longer than --late-reply-grace, ",
+                        options.saga.late_reply_grace_ms, " ms");
+  }
+  return "";
 }
 
 }  // namespace
@@ -45,6 +63,11 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
               "How long after its timeout an attempt may still land (default 10s)");
   AddDuration(&app, "--command-horizon", &options.saga.command_horizon_ms,
               "Nothing older is sent; participants remember keys for longer (default 7d)");
+  AddDuration(&app, "--id-retention", &options.id_retention_ms,
+              "How long ended sagas, and their ids, are remembered (default 14d; at least --command-horizon)",
+              kRetentionMsMax);
+  AddDuration(&app, "--sweep-interval", &options.sweep_interval_ms,
+              "Between two looks for sagas beyond their retention (default 1m)");
   AddDuration(&app, "--drain-delay", &options.grpc.drain_delay_ms,
               "Between NOT_SERVING and refusing calls, for balancers to notice (default 0)");
   AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
@@ -56,6 +79,8 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
     if (!ParseLogLevel(log_level, &options.log_level)) {
       throw CLI::ValidationError("--log-level", "must be debug, info, warning or error");
     }
+    const std::string mistake = MistakeIn(options);
+    if (!mistake.empty()) throw CLI::ValidationError("--id-retention", mistake);
   } catch (const CLI::ParseError& error) {
     *exit_code = app.exit(error);
     return std::nullopt;

@@ -22,6 +22,8 @@ struct Options {
   std::string port_file;  // empty: none
   int shards = 2;
   saga::Settings saga;
+  int64_t id_retention_ms = 14LL * 24 * 3600 * 1000;  // how long ended sagas are remembered
+  int64_t sweep_interval_ms = 60'000;
   int64_t reply_drain_ms = 5'000;  // how long a shutdown waits for participants that are working
   LogLevel log_level = LogLevel::kInfo;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "common/logging.h"
 #include "common/port_file.h"
 
@@ -12,8 +13,8 @@ namespace tutti::server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   std::unique_ptr<Server> server(new Server(options));
-  for (const auto step :
-       {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::Serve, &Server::WritePortFile}) {
+  for (const auto step : {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::StartSweeping,
+                          &Server::Serve, &Server::WritePortFile}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) return status;
   }
   return server;
@@ -92,6 +93,20 @@ absl::Status Server::StartShards() {
   return absl::OkStatus();
 }
 
+absl::Status Server::StartSweeping() {
+  sweeper_ = std::make_unique<retention::Sweeper>(
+      store_.get(),
+      [this](std::string saga_id, int64_t ended_by_ms, shard::ExpireDone done) {
+        router_->Expire(std::move(saga_id), ended_by_ms, std::move(done));
+      },
+      retention::Sweeper::Options{.retention_ms = options_.id_retention_ms});
+  // More than a batch waits: the sagas that run come first.
+  const auto busy = [this] { return router_->mailbox_depth() > limits::kShardBatchMax; };
+  sweep_thread_ = std::make_unique<retention::SweepThread>(
+      sweeper_.get(), &clock_, busy, retention::SweepThread::Options{.interval_ms = options_.sweep_interval_ms});
+  return absl::OkStatus();
+}
+
 absl::Status Server::Serve() {
   definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get());
   saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
@@ -120,6 +135,7 @@ absl::Status Server::WritePortFile() {
 
 void Server::Shutdown() {
   Log(LogLevel::kInfo, "draining");
+  sweep_thread_->Stop();
   grpc_server_->Drain([this] { saga_service_->EndWaits(); });
   router_->Drain(options_.reply_drain_ms);
   invoker_->Shutdown();

@@ -17,6 +17,7 @@
 #include "orchestrator/effects/timer_queue.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/metrics/saga_metrics.h"
+#include "orchestrator/retention/sweep_thread.h"
 #include "orchestrator/server/options.h"
 #include "orchestrator/server/participants.h"
 #include "orchestrator/shard/shard_router.h"
@@ -42,6 +43,7 @@ class Server {
   absl::Status OpenStore();
   absl::Status LoadParticipants();
   absl::Status StartShards();
+  absl::Status StartSweeping();
   absl::Status Serve();
   absl::Status WritePortFile();
 
@@ -55,6 +57,8 @@ class Server {
   std::unique_ptr<store::RocksDbStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<shard::ShardRouter> router_;
+  std::unique_ptr<retention::Sweeper> sweeper_;
+  std::unique_ptr<retention::SweepThread> sweep_thread_;
   std::unique_ptr<effects::TimerQueue> timers_;
   std::unique_ptr<effects::ParticipantInvoker> invoker_;
   std::unique_ptr<api::CatalogDefinitions> definitions_;

@@ -13,6 +13,17 @@
 #include "orchestrator/saga/record_check.h"
 
 namespace tutti::shard {
+namespace {
+
+constexpr int64_t kExpiringRetryMs = 100;
+
+// An answer that must be given even by a shard that is over.
+bool IsRequest(const Message& message) {
+  return std::holds_alternative<StartMessage>(message) || std::holds_alternative<WordMessage>(message) ||
+         std::holds_alternative<ExpireMessage>(message);
+}
+
+}  // namespace
 
 using storage::v1::SagaRecord;
 
@@ -53,9 +64,7 @@ void ShardCore::Process(std::vector<Message> messages) {
   Batch batch;
   touched_index_.clear();
   for (Message& message : messages) {
-    if (failed_ && !std::holds_alternative<StartMessage>(message) && !std::holds_alternative<WordMessage>(message)) {
-      continue;
-    }
+    if (failed_ && !IsRequest(message)) continue;
     std::visit([&](auto& body) { Handle(std::move(body), &batch); }, message);
   }
   context_.observer->OnBatch(messages.size());
@@ -64,7 +73,7 @@ void ShardCore::Process(std::vector<Message> messages) {
     return;
   }
   CarryOutDrops(&batch);
-  if (!batch.saga_ids.empty()) return Commit(std::move(batch));
+  if (!batch.saga_ids.empty() || !batch.write_set.expired.empty()) return Commit(std::move(batch));
   if (batch.replies.empty()) return;
   // These tell of what an earlier write set holds, so they wait for it.
   if (in_flight_.empty()) return Release(std::move(batch));
@@ -74,6 +83,8 @@ void ShardCore::Process(std::vector<Message> messages) {
 
 void ShardCore::Handle(saga::Event event, Batch* batch) {
   absl::StatusOr<Resident*> resident = Find(event.saga_id);
+  const bool timer = std::holds_alternative<saga::TimerFired>(event.body);
+  if (timer && (absl::IsUnavailable(resident.status()) || (resident.ok() && *resident == nullptr))) return;
   if (!resident.ok() || *resident == nullptr) {
     const std::string why = resident.ok() ? "no such saga" : std::string(resident.status().message());
     Log(LogLevel::kError, "an event was dropped",
@@ -81,6 +92,8 @@ void ShardCore::Handle(saga::Event event, Batch* batch) {
     return;
   }
   const std::string saga_id = event.saga_id;
+  // A timer or a reply may outlive its saga's retention when the clock is set ahead; what has the id now is not meant.
+  if (!event.saga_uid.empty() && event.saga_uid != (*resident)->record.uid()) return EvictIfDone(saga_id);
   const int64_t now_ms = event.now_ms != 0 ? event.now_ms : context_.clock->WallMs();
   Step(saga_id, *resident, std::move(event.body), now_ms, batch).IgnoreError();
   EvictIfDone(saga_id);
@@ -151,6 +164,27 @@ void ShardCore::Handle(WordMessage message, Batch* batch) {
   EvictIfDone(message.saga_id);
 }
 
+void ShardCore::Handle(ExpireMessage message, Batch* batch) {
+  ExpireDone done = std::move(message.done);
+  if (failed_) {
+    batch->replies.push_back(
+        [done](bool) { done(absl::UnavailableError("the orchestrator is restarting; try again")); });
+    return;
+  }
+  // What is resident is active or has a write on its way. All else is in the store as it is.
+  if (sagas_.contains(message.saga_id) || expiring_.contains(message.saga_id)) return done(false);
+  absl::StatusOr<SagaRecord> record = context_.reader->GetSaga(message.saga_id);
+  if (absl::IsNotFound(record.status())) return done(false);
+  if (!record.ok()) return done(record.status());
+  if (saga::IsActive(*record) || record->finished_ms() > message.ended_by_ms) return done(false);
+  expiring_.insert(message.saga_id);
+  batch->write_set.expired.push_back(*std::move(record));
+  batch->replies.push_back([done](bool durable) {
+    if (!durable) return done(absl::UnavailableError("what became of the expiry is not known"));
+    done(true);
+  });
+}
+
 void ShardCore::Handle(CommitFinished finished, Batch*) {
   TUTTI_CHECK(!in_flight_.empty(), "a commit finishes once");
   if (finished.result == store::CommitResult::kDurable) {
@@ -164,11 +198,18 @@ void ShardCore::Handle(CommitFinished finished, Batch*) {
   }
   in_flight_.clear();
   sagas_.clear();
+  expiring_.clear();
   on_fatal_(finished.detail);
 }
 
 absl::StatusOr<ShardCore::Resident*> ShardCore::Find(const std::string& saga_id) {
   if (const auto it = sagas_.find(saga_id); it != sagas_.end()) return it->second.get();
+  if (expiring_.contains(saga_id)) {
+    return WithReason(WithRetryDelay(absl::UnavailableError(absl::StrCat("saga_id: saga ", saga_id,
+                                                                         " is just being forgotten; try again")),
+                                     kExpiringRetryMs),
+                      "SAGA_EXPIRING");
+  }
   absl::StatusOr<SagaRecord> record = context_.reader->GetSaga(saga_id);
   if (absl::IsNotFound(record.status())) return nullptr;
   if (!record.ok()) return record.status();
@@ -222,6 +263,7 @@ void ShardCore::CarryOutDrops(Batch* batch) {
       continue;
     }
     post_(saga::Event{.saga_id = drop.saga_id,
+                      .saga_uid = drop.saga_uid,
                       .body = saga::NotSent{.attempt = drop.attempt, .message = "dropped before it was sent"}});
   }
 }
@@ -262,6 +304,10 @@ void ShardCore::Release(Batch batch) {
     context_.publisher->Publish(write.record, write.history);
     --sagas_.at(batch.saga_ids[i])->writes_in_flight;
     EvictIfDone(batch.saga_ids[i]);
+  }
+  for (const SagaRecord& record : batch.write_set.expired) {
+    expiring_.erase(record.saga_id());
+    context_.observer->OnExpired(record);
   }
   for (const auto& reply : batch.replies) reply(true);
 }

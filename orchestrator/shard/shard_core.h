@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "common/clock.h"
 #include "orchestrator/effects/effect_sinks.h"
 #include "orchestrator/saga/state_machine.h"
@@ -33,12 +34,23 @@ struct WordMessage {
   SagaDone done;
 };
 
+// Whether the saga expires by this message, once that is durable. False: there is none of this id, it is active or
+// ended later, or its expiry is under way already.
+using ExpireDone = std::function<void(absl::StatusOr<bool>)>;
+
+// Forgets a saga that ended at or before this time, milliseconds since the epoch.
+struct ExpireMessage {
+  std::string saga_id;
+  int64_t ended_by_ms = 0;
+  ExpireDone done;
+};
+
 struct CommitFinished {
   store::CommitResult result = store::CommitResult::kUnknown;
   absl::Status detail;
 };
 
-using Message = std::variant<saga::Event, StartMessage, WordMessage, CommitFinished>;
+using Message = std::variant<saga::Event, StartMessage, WordMessage, ExpireMessage, CommitFinished>;
 
 // Told what became durable, on the shard's thread. For metrics; must not block.
 class ShardObserver {
@@ -47,6 +59,8 @@ class ShardObserver {
   virtual void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) = 0;
   // Once per saga read back at recovery.
   virtual void OnRecovered(const storage::v1::SagaRecord& record) = 0;
+  // The saga is gone from the store; this is its last record.
+  virtual void OnExpired(const storage::v1::SagaRecord& record) = 0;
   virtual void OnBatch(size_t events) = 0;
 };
 
@@ -103,9 +117,11 @@ class ShardCore {
   void Handle(saga::Event event, Batch* batch);
   void Handle(StartMessage message, Batch* batch);
   void Handle(WordMessage message, Batch* batch);
+  void Handle(ExpireMessage message, Batch* batch);
   void Handle(CommitFinished finished, Batch* batch);
 
-  // Null when there is no such saga. An error is a store that cannot be read.
+  // Null when there is no such saga. An error is a store that cannot be read, or an expiry that is not durable yet:
+  // until then nobody may hear of the record, and no new saga may have its id.
   absl::StatusOr<Resident*> Find(const std::string& saga_id);
   // The answer of a request; OK for all other events.
   absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
@@ -125,6 +141,7 @@ class ShardCore {
   std::mt19937_64 random_;
   absl::flat_hash_map<std::string, std::unique_ptr<Resident>> sagas_;
   absl::flat_hash_map<std::string, size_t> touched_index_;  // of the batch being built
+  absl::flat_hash_set<std::string> expiring_;               // until their write set is durable; never resident
   std::deque<Batch> in_flight_;
   bool failed_ = false;
 };

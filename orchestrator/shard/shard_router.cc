@@ -47,6 +47,13 @@ void ShardRouter::Tell(std::string saga_id, SagaWord word, SagaDone done) {
   if (!posted.ok()) done(posted);
 }
 
+void ShardRouter::Expire(std::string saga_id, int64_t ended_by_ms, ExpireDone done) {
+  Shard* owner = OwnerOf(saga_id);
+  const absl::Status posted =
+      owner->PostRequest(ExpireMessage{.saga_id = std::move(saga_id), .ended_by_ms = ended_by_ms, .done = done});
+  if (!posted.ok()) done(posted);
+}
+
 void ShardRouter::PostEvent(saga::Event event) {
   Shard* owner = OwnerOf(event.saga_id);
   owner->PostEvent(std::move(event));

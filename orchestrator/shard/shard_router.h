@@ -24,6 +24,8 @@ class ShardRouter final : public Router {
 
   void Start(StartRequest request, StartDone done) override;
   void Tell(std::string saga_id, SagaWord word, SagaDone done) override;
+  // See ExpireMessage. Errors as Router's.
+  void Expire(std::string saga_id, int64_t ended_by_ms, ExpireDone done);
   void PostEvent(saga::Event event);
 
   // Takes no more requests, hears out what participants are working on for at most timeout_ms, then stops.

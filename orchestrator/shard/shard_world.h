@@ -37,6 +37,7 @@ class ShardWorld final : public saga::RecipeSource,
   void Publish(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) override;
   void OnHistory(const storage::v1::SagaRecord&, const std::vector<v1::HistoryEvent>&) override {}
   void OnRecovered(const storage::v1::SagaRecord&) override {}
+  void OnExpired(const storage::v1::SagaRecord& record) override { Note("expired " + record.saga_id()); }
   void OnBatch(size_t) override {}
 
   // What left since the last call, in order: "send s1 charge/action#1", "drop …", "publish s1 RUNNING …".

@@ -28,7 +28,7 @@ CommitQueue::~CommitQueue() {
 
 void CommitQueue::Push(const WriteSet& write_set, CommitDone done) {
   // Serialized here, on the shard's thread: the committer is the one thread that all shards share.
-  Entry entry{EncodeWriteSet(write_set), write_set.sagas.size(), std::move(done)};
+  Entry entry{EncodeWriteSet(write_set), write_set.sagas.size() + write_set.expired.size(), std::move(done)};
   {
     MutexLock lock(&mu_);
     entries_.push_back(std::move(entry));

@@ -15,7 +15,7 @@ namespace tutti::store {
 // What one write cost and carried.
 struct CommitReport {
   double seconds = 0;
-  size_t sagas = 0;
+  size_t sagas = 0;  // written or expired
   size_t write_sets = 0;
 };
 using CommitObserver = std::function<void(const CommitReport&)>;

@@ -50,6 +50,22 @@ void EncodeSaga(const SagaWrite& write, Changes* changes) {
   EncodeIndexes(write, changes);
 }
 
+// One deletion for each entry: sequences have no gaps, and range deletions in great number would slow down every read
+// of the column. The active column forgot the saga when it ceased to be active.
+void EncodeExpiry(const SagaRecord& record, Changes* changes) {
+  TUTTI_CHECK(!record.saga_id().empty() && !saga::IsActive(record), "only what is over for good expires");
+  changes->Delete(Column::kSaga, SagaKey(record.saga_id()));
+  for (int64_t sequence = 1; sequence <= record.last_sequence(); ++sequence) {
+    changes->Delete(Column::kHistory, HistoryKey(record.saga_id(), sequence));
+  }
+  const auto remove = [&](std::string prefix) { changes->Delete(Column::kIndex, IndexKey(std::move(prefix), record)); };
+  remove(TimeIndexPrefix());
+  remove(StateIndexPrefix(record.state()));
+  remove(DefinitionIndexPrefix(record.definition()));
+  for (const auto& [key, value] : record.labels()) remove(LabelIndexPrefix(key, value));
+  if (saga::IsParked(record)) remove(ParkedIndexPrefix());
+}
+
 }  // namespace
 
 void Changes::Put(Column column, absl::string_view key, absl::string_view value) {
@@ -72,6 +88,7 @@ void Changes::Delete(Column column, absl::string_view key) {
 Changes EncodeWriteSet(const WriteSet& write_set) {
   Changes changes;
   for (const SagaWrite& saga : write_set.sagas) EncodeSaga(saga, &changes);
+  for (const SagaRecord& record : write_set.expired) EncodeExpiry(record, &changes);
   for (const auto& definition : write_set.definitions) {
     TUTTI_CHECK(!definition.name().empty() && definition.version() > 0, "a definition needs a name and a version");
     changes.Put(Column::kDefinition, DefinitionKey(definition.name(), definition.revision()), definition);

@@ -94,6 +94,11 @@ absl::StatusOr<ListPage> MemoryStore::ListSagas(const ListQuery& query) const {
   return ReadPage(TablesView(&tables_), query);
 }
 
+absl::StatusOr<EndedPage> MemoryStore::FindEnded(const EndedQuery& query) const {
+  MutexLock lock(&mu_);
+  return ReadEnded(TablesView(&tables_), query);
+}
+
 absl::Status MemoryStore::ForEachActive(uint32_t first_slot, uint32_t end_slot,
                                         const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const {
   std::vector<storage::v1::SagaRecord> records;

@@ -31,6 +31,7 @@ class MemoryStore final : public SagaStore, public SagaReader {
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override;
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override;
+  absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override;
   absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
                              const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override;
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override;

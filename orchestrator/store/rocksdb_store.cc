@@ -250,6 +250,9 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override {
     return ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
   }
+  absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
+    return ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+  }
   absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
                              const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override {
     return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor);

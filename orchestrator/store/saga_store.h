@@ -32,6 +32,9 @@ struct SagaWrite {
 struct WriteSet {
   std::vector<SagaWrite> sagas;
   std::vector<storage::v1::DefinitionRecord> definitions;
+  // The last records of sagas whose retention is over: they go, with their history and every index entry. Never active
+  // ones, and never beside a write of the same id.
+  std::vector<storage::v1::SagaRecord> expired;
 };
 
 enum class CommitResult {
@@ -68,6 +71,18 @@ struct ListPage {
   std::string next_cursor;                     // empty: no more
 };
 
+struct EndedQuery {
+  int64_t ended_by_ms = 0;  // finished at or before this time, milliseconds since the epoch
+  int page_size = 100;
+  std::string cursor;  // opaque, from an earlier page of the same query; empty: the first
+};
+
+struct EndedPage {
+  std::vector<std::string> saga_ids;
+  std::string next_cursor;  // empty: no more
+  int unreadable = 0;       // records that were passed over; they stay until somebody looks
+};
+
 // Reads only what is committed. Thread-safe. NOT_FOUND where there is nothing; DATA_LOSS for a record that cannot be
 // read, FAILED_PRECONDITION for one of a newer version.
 class SagaReader {
@@ -79,6 +94,9 @@ class SagaReader {
                                                                    int limit) const = 0;
   // INVALID_ARGUMENT for a cursor that is not of this query.
   virtual absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const = 0;
+  // Sagas that are not active (saga::IsActive) and ended in time, newest start first; one that seems to have started
+  // after ended_by_ms, because a clock was set back, is left for later. A page may be empty and have a cursor.
+  virtual absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const = 0;
   // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). Stops at the visitor's first error.
   virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
                                      const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;

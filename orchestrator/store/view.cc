@@ -146,6 +146,38 @@ absl::StatusOr<ListPage> ReadPage(const View& view, const ListQuery& query) {
   return page;
 }
 
+absl::StatusOr<EndedPage> ReadEnded(const View& view, const EndedQuery& query) {
+  const std::string prefix = TimeIndexPrefix();
+  std::string begin = prefix;
+  if (query.cursor.empty()) {
+    AppendPosition(query.ended_by_ms, "", &begin);
+  } else {
+    begin.append(query.cursor).push_back('\0');  // the smallest key after the cursor's
+  }
+  const size_t page_size = static_cast<size_t>(std::clamp(query.page_size, 1, limits::kPageSizeMax));
+  EndedPage page;
+  std::string last;  // position
+  const auto walk = view.Range(Column::kIndex, std::move(begin), PrefixEnd(prefix));
+  for (size_t scanned = 0; walk->Valid(); walk->Next(), ++scanned) {
+    if (page.saga_ids.size() == page_size || scanned == limits::kEndedScanMax) {
+      page.next_cursor = std::move(last);
+      return page;
+    }
+    last = std::string(walk->key().substr(prefix.size()));
+    const auto parsed = ParsePosition(last);
+    auto record = parsed.has_value() ? ReadSaga(view, parsed->saga_id) : absl::DataLossError("no position");
+    // What cannot be read must not keep everything behind it; what the store itself cannot read ends the page.
+    if (absl::IsInternal(record.status())) return record.status();
+    if (!record.ok()) {
+      ++page.unreadable;
+    } else if (!saga::IsActive(*record) && record->finished_ms() <= query.ended_by_ms) {
+      page.saga_ids.push_back(record->saga_id());
+    }
+  }
+  if (!walk->status().ok()) return walk->status();
+  return page;
+}
+
 absl::Status ReadActive(const View& view, uint32_t first_slot, uint32_t end_slot,
                         const std::function<absl::Status(SagaRecord)>& visitor) {
   const auto walk = view.Range(Column::kActive, SlotPrefix(first_slot), SlotPrefix(end_slot));

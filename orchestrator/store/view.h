@@ -40,6 +40,7 @@ absl::StatusOr<storage::v1::SagaRecord> ReadSaga(const View& view, absl::string_
 absl::StatusOr<std::vector<v1::HistoryEvent>> ReadHistory(const View& view, absl::string_view saga_id,
                                                           int64_t from_sequence, int limit);
 absl::StatusOr<ListPage> ReadPage(const View& view, const ListQuery& query);
+absl::StatusOr<EndedPage> ReadEnded(const View& view, const EndedQuery& query);
 absl::Status ReadActive(const View& view, uint32_t first_slot, uint32_t end_slot,
                         const std::function<absl::Status(storage::v1::SagaRecord)>& visitor);
 absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> ReadDefinitions(const View& view);

@@ -160,6 +160,10 @@ absl::StatusOr<store::ListPage> Disk::ListSagas(const store::ListQuery& query) c
   return store::ReadPage(TablesView(&tables_), query);
 }
 
+absl::StatusOr<store::EndedPage> Disk::FindEnded(const store::EndedQuery& query) const {
+  return store::ReadEnded(TablesView(&tables_), query);
+}
+
 absl::Status Disk::ForEachActive(uint32_t first_slot, uint32_t end_slot,
                                  const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const {
   // The visitor may commit, which never changes the tables at once, so no copy is needed.

@@ -41,7 +41,10 @@ void Network::Trace(const Call& call, const std::string& what) {
 template <typename Body>
 void Network::Post(const Call& call, Body body) {
   if (call.epoch != epoch_ || sink_ == nullptr) return;
-  sink_({.saga_id = call.command.saga_id, .now_ms = world_.timeline->WallMs(), .body = std::move(body)});
+  sink_({.saga_id = call.command.saga_id,
+         .saga_uid = call.command.saga_uid,
+         .now_ms = world_.timeline->WallMs(),
+         .body = std::move(body)});
 }
 
 void Network::Send(saga::SendCommand command) {

@@ -43,6 +43,7 @@ class OrchestratorProcess final : public effects::TimerService, public effects::
   void Publish(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) override;
   void OnHistory(const storage::v1::SagaRecord&, const std::vector<v1::HistoryEvent>&) override {}
   void OnRecovered(const storage::v1::SagaRecord&) override {}
+  void OnExpired(const storage::v1::SagaRecord&) override {}
   void OnBatch(size_t) override {}
 
  private:

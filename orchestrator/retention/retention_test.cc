@@ -1,0 +1,180 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+
+#include "common/limits.h"
+#include "orchestrator/retention/sweep_thread.h"
+#include "orchestrator/retention/sweeper.h"
+#include "orchestrator/shard/shard_world.h"
+
+namespace tutti::retention {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+using Progress = Sweeper::Progress;
+
+constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr int64_t kNowMs = 1000 * kDayMs;
+constexpr int64_t kRetentionMs = 14 * kDayMs;
+
+store::SagaWrite Saga(const std::string& id, int64_t finished_ms, v1::SagaState state = v1::SAGA_STATE_SUCCEEDED) {
+  store::SagaWrite write;
+  write.record.set_version(1);
+  write.record.set_saga_id(id);
+  write.record.set_uid("uid-" + id);
+  write.record.set_definition("two-steps");
+  write.record.set_revision(1);
+  write.record.set_state(state);
+  write.record.set_started_ms(finished_ms == 0 ? 1 : finished_ms - 10);
+  write.record.set_finished_ms(finished_ms);
+  write.record.set_last_sequence(1);
+  write.history.emplace_back().set_sequence(1);
+  return write;
+}
+
+// A sweeper over a store, whose expiries wait to be answered.
+class SweeperTest : public testing::Test {
+ protected:
+  void Keep(std::vector<store::SagaWrite> sagas) {
+    world_.store().Commit({.sagas = std::move(sagas)}, [](store::CommitResult, const absl::Status&) {});
+  }
+  std::vector<std::string> Asked() {
+    std::vector<std::string> ids;
+    for (const auto& [id, done] : asked_) ids.push_back(id);
+    return ids;
+  }
+  void AnswerAll() {
+    for (auto& [id, done] : std::exchange(asked_, {})) done(true);
+  }
+
+  shard::ShardWorld world_{/*inline_done=*/true};
+  std::deque<std::pair<std::string, shard::ExpireDone>> asked_;
+  std::vector<int64_t> ended_by_;
+  Sweeper sweeper_{&world_.store(),
+                   [this](std::string id, int64_t ended_by_ms, shard::ExpireDone done) {
+                     asked_.emplace_back(std::move(id), std::move(done));
+                     ended_by_.push_back(ended_by_ms);
+                   },
+                   {.retention_ms = kRetentionMs, .page_size = 3}};
+};
+
+TEST_F(SweeperTest, AsksForWhatEndedLongEnoughAgoAndNothingElse) {
+  Keep({Saga("old", kNowMs - kRetentionMs), Saga("young", kNowMs - kRetentionMs + 1),
+        Saga("running", 0, v1::SAGA_STATE_RUNNING)});
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  EXPECT_THAT(Asked(), ElementsAre("old"));
+  EXPECT_THAT(ended_by_, ElementsAre(kNowMs - kRetentionMs));
+}
+
+TEST_F(SweeperTest, WaitsForTheAnswersOfAPageAndWalksToTheEnd) {
+  for (int i = 0; i < 7; ++i) Keep({Saga("s" + std::to_string(i), 1'000 + i)});
+  std::vector<std::string> all;
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore);
+  EXPECT_THAT(Asked(), SizeIs(3));
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kWaiting);
+  EXPECT_THAT(Asked(), SizeIs(3));
+  Progress progress = Progress::kMore;
+  while (progress == Progress::kMore) {
+    for (const std::string& id : Asked()) all.push_back(id);
+    AnswerAll();
+    progress = sweeper_.SweepOnce(kNowMs);
+  }
+  for (const std::string& id : Asked()) all.push_back(id);
+  EXPECT_EQ(progress, Progress::kDone);
+  EXPECT_THAT(all, UnorderedElementsAre("s0", "s1", "s2", "s3", "s4", "s5", "s6"));
+  AnswerAll();
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore) << "nothing went, so the next walk asks again";
+}
+
+TEST_F(SweeperTest, ADamagedRecordIsPassedOver) {
+  storage::v1::SagaRecord newer = Saga("newer", 3'000).record;
+  newer.set_version(999);
+  Keep({Saga("a", 2'000), {.record = newer}, Saga("z", 4'000)});
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  EXPECT_THAT(Asked(), UnorderedElementsAre("a", "z"));
+}
+
+TEST_F(SweeperTest, AnswersMayComeWhenTheSweeperIsGone) {
+  Keep({Saga("a", 2'000)});
+  auto sweeper = std::make_unique<Sweeper>(
+      &world_.store(),
+      [this](std::string id, int64_t, shard::ExpireDone done) { asked_.emplace_back(std::move(id), std::move(done)); },
+      Sweeper::Options{.retention_ms = kRetentionMs});
+  sweeper->SweepOnce(kNowMs);
+  sweeper.reset();
+  AnswerAll();
+  EXPECT_THAT(Asked(), IsEmpty());
+}
+
+// The thread: real time, but every wait is for something that must happen.
+class SweepThreadTest : public testing::Test {
+ protected:
+  struct Always final : Clock {
+    int64_t WallMs() const override { return kNowMs; }
+    int64_t MonotonicMs() const override { return 0; }
+  };
+
+  bool Await(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    MutexLock lock(&mu_);
+    while (!condition()) {
+      if (!changed_.WaitUntil(&mu_, deadline)) return condition();
+    }
+    return true;
+  }
+
+  Mutex mu_;
+  CondVar changed_;
+  int asked_ = 0;
+  int looks_ = 0;
+  bool busy_ = false;
+  Always clock_;
+  shard::ShardWorld world_{/*inline_done=*/true};
+  Sweeper sweeper_{&world_.store(),
+                   [this](const std::string&, int64_t, shard::ExpireDone done) {
+                     {
+                       MutexLock lock(&mu_);
+                       ++asked_;
+                       changed_.SignalAll();
+                     }
+                     done(true);
+                   },
+                   {.retention_ms = kRetentionMs, .page_size = 2}};
+  std::function<bool()> looks_around_ = [this] {
+    MutexLock lock(&mu_);
+    ++looks_;
+    changed_.SignalAll();
+    return busy_;
+  };
+};
+
+TEST_F(SweepThreadTest, GivesWayWhileThereIsSomethingBetterToDo) {
+  for (int i = 0; i < 5; ++i) {
+    world_.store().Commit({.sagas = {Saga("s" + std::to_string(i), 1'000 + i)}},
+                          [](store::CommitResult, const absl::Status&) {});
+  }
+  busy_ = true;
+  SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 60'000, .pause_ms = 1});
+  ASSERT_TRUE(Await([this] { return looks_ >= 5; }));
+  {
+    MutexLock lock(&mu_);
+    EXPECT_EQ(asked_, 0);
+    busy_ = false;
+  }
+  EXPECT_TRUE(Await([this] { return asked_ == 5; }));
+}
+
+TEST_F(SweepThreadTest, StopsInTheMiddleOfItsRest) {
+  SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1});
+  ASSERT_TRUE(Await([this] { return looks_ >= 1; }));
+  thread.Stop();
+  EXPECT_EQ(looks_, 1);
+}
+
+}  // namespace
+}  // namespace tutti::retention

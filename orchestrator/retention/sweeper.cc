@@ -1,0 +1,36 @@
+#include "orchestrator/retention/sweeper.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/logging.h"
+
+namespace tutti::retention {
+
+Sweeper::Progress Sweeper::SweepOnce(int64_t now_ms) {
+  if (*outstanding_ > 0) return Progress::kWaiting;
+  const int64_t ended_by_ms = now_ms - options_.retention_ms;
+  absl::StatusOr<store::EndedPage> page =
+      reader_->FindEnded({.ended_by_ms = ended_by_ms, .page_size = options_.page_size, .cursor = cursor_});
+  if (!page.ok()) {
+    Log(LogLevel::kError, "ended sagas cannot be looked for; trying again", {{"reason", page.status().message()}});
+    cursor_.clear();
+    return Progress::kFailed;
+  }
+  cursor_ = std::move(page->next_cursor);
+  unreadable_ += page->unreadable;
+  *outstanding_ += static_cast<int>(page->saga_ids.size());
+  for (std::string& saga_id : page->saga_ids) {
+    // Whatever the answer is, the next walk finds what is left.
+    expire_(std::move(saga_id), ended_by_ms, [outstanding = outstanding_](const auto&) { --*outstanding; });
+  }
+  if (!cursor_.empty()) return Progress::kMore;
+  if (unreadable_ > 0) {
+    Log(LogLevel::kWarning, "some records cannot be read and stay beyond their retention",
+        {{"records", absl::StrCat(unreadable_)}});
+  }
+  unreadable_ = 0;
+  return Progress::kDone;
+}
+
+}  // namespace tutti::retention

@@ -1,0 +1,55 @@
+#include "orchestrator/server/options.h"
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace tutti::server {
+namespace {
+
+constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+
+std::optional<Options> Parse(std::vector<std::string> extra, int* exit_code) {
+  std::vector<std::string> words = {"tutti-orchestrator", "--data-dir", "d", "--participants", "p.yaml"};
+  words.insert(words.end(), extra.begin(), extra.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  return ParseOptions(static_cast<int>(argv.size()), argv.data(), exit_code);
+}
+
+class OptionsTest : public testing::Test {
+ protected:
+  // What it prints to those who start it.
+  std::string Refusal(const std::vector<std::string>& extra) {
+    testing::internal::CaptureStderr();
+    int exit_code = 0;
+    EXPECT_FALSE(Parse(extra, &exit_code).has_value());
+    EXPECT_NE(exit_code, 0);
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(OptionsTest, IdsAreRememberedForTwoWeeksUnlessToldOtherwise) {
+  int exit_code = 0;
+  EXPECT_EQ(Parse({}, &exit_code)->id_retention_ms, 14 * kDayMs);
+  EXPECT_EQ(Parse({"--id-retention", "400d"}, &exit_code)->id_retention_ms, 400 * kDayMs);
+}
+
+TEST_F(OptionsTest, RetentionIsNoShorterThanTheCommandHorizon) {
+  const std::string refusal = Refusal({"--id-retention", "6d"});
+  EXPECT_NE(refusal.find("--id-retention"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("--command-horizon"), std::string::npos) << refusal;
+  int exit_code = 0;
+  EXPECT_TRUE(Parse({"--id-retention", "6d", "--command-horizon", "6d"}, &exit_code).has_value());
+}
+
+TEST_F(OptionsTest, RetentionIsLongerThanTheGrace) {
+  const std::vector<std::string> equal = {"--id-retention", "10s", "--command-horizon", "1s"};
+  EXPECT_NE(Refusal(equal).find("--late-reply-grace"), std::string::npos);
+  int exit_code = 0;
+  EXPECT_TRUE(Parse({"--id-retention", "11s", "--command-horizon", "1s"}, &exit_code).has_value());
+}
+
+}  // namespace
+}  // namespace tutti::server
