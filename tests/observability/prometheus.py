@@ -97,6 +97,7 @@ class Prometheus:
         self.began = time.time()
         try:
             self.url = wait_until("Prometheus to listen", self.bound)
+            wait_until("Prometheus to be ready", self.ready)
             wait_until("Prometheus to scrape everything",
                        lambda: len(self.query("up == 1")) == len(list(self.scraped())))
         except BaseException:
@@ -128,6 +129,13 @@ class Prometheus:
         with open(self.log_path, encoding="utf-8") as file:
             found = re.search(r'msg="Listening on" address=(127\.0\.0\.1:\d+)', file.read())
         return found and f"http://{found[1]}"
+
+    def ready(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=10) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError:
+            return False
 
     def get(self, path, **fields):
         try:
@@ -173,3 +181,7 @@ class Prometheus:
             if alert["state"] == "firing":
                 found.setdefault(alert["labels"]["alertname"], []).append(alert["labels"])
         return found
+
+    def annotations(self, name, labels):
+        return next(alert["annotations"] for alert in self.get("alerts")["alerts"]
+                    if alert["labels"]["alertname"] == name and labels.items() <= alert["labels"].items())
