@@ -49,8 +49,9 @@ class DashboardsTest(unittest.TestCase):
         for dashboard in self.each():
             self.assertNotIn("id", dashboard)
             self.assertNotIn("version", dashboard)
-            for found in re.findall(r'"datasource": (\{[^}]*\})', json.dumps(dashboard)):
-                self.assertEqual(json.loads(found)["uid"], "${datasource}")
+            sources = re.findall(r'"type": "prometheus", "uid": "([^"]*)"', json.dumps(dashboard))
+            self.assertEqual(set(sources), {"${datasource}"})
+            self.assertEqual(len(sources), json.dumps(dashboard).count('"datasource": {'))
 
     def test_every_link_leads_to_all_three_and_takes_time_and_variables_along(self):
         for dashboard in self.each():
