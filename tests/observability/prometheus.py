@@ -171,8 +171,9 @@ class Prometheus:
     def await_scrape(self, job="tutti-orchestrator"):
         """Until what is true now has been scraped."""
         now = time.time()
-        wait_until(f"a scrape of {job}", lambda: any(
-            value > now for _, value in self.query(f'timestamp(up{{job="{job}"}} == 1)')))
+        # Of `up` itself: of an expression over it, timestamp() would be the time of the query.
+        wait_until(f"a scrape of {job}", lambda: self.value(f'up{{job="{job}"}}') == 1 and any(
+            value > now for _, value in self.query(f'timestamp(up{{job="{job}"}})')))
 
     def firing(self):
         """Alert name -> the labels of those that fire."""

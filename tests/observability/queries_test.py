@@ -58,9 +58,9 @@ def first_act(stack, troubles):
     troubles.heal("reservation", "payment")
     for _ in range(PARKED):
         troubles.parked()
-    troubles.fault("reservation", CONFIRM, "DELAY", delay_ms=500, count=3)
+    troubles.fault("reservation", CONFIRM, "DELAY", delay_ms=300, count=3)
     for _ in range(3):
-        troubles.start()  # confirmed when there is no token service to tell
+        troubles.start("ticket-by-pivot")  # confirmed when there is no token service to tell
     stack.processes["token"].kill9()
     with Stream(lambda: troubles.start("voucher-and-stamp"), per_second=5):
         time.sleep(3)
