@@ -1,0 +1,210 @@
+"""Every alert fired and cleared for real: the fault is caused on the real stack, under a load, and mended again.
+
+A real Prometheus evaluates the chart's own rules; only their time is shortened (prometheus.shortened says how).
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import yaml
+
+import prometheus
+from prometheus import Prometheus
+from stack.processes import StackError, wait_until
+from stack.stack import Stack
+from stack.volume import Volume
+from troubles import CONFIRM, REFUND, Stream, Troubles, voucher
+
+EXPIRE = "tutti.token.v1.TokenService/ExpireToken"
+UNAVAILABLE = 14
+FIRES_SECONDS, CLEARS_SECONDS = 60, 90
+VOLUME_MEGABYTES = 256
+GRACE = "2s"
+
+
+class Drills:
+    """Each drill is a context: the fault is there inside, and mended outside. Its name is its alert's."""
+
+    def __init__(self, stack, switch):
+        self.stack = stack
+        self.switch = switch
+        self.troubles = Troubles(stack, seats=20000)
+
+    @contextlib.contextmanager
+    def failing(self, participant, method, kind="FAIL", **fields):
+        self.troubles.fault(participant, method, kind, **({"code": UNAVAILABLE} if kind == "FAIL" else {}), **fields)
+        yield
+        self.troubles.heal(participant)
+
+    @contextlib.contextmanager
+    def success_burn_fast(self):
+        """Confirm answers nothing but UNAVAILABLE: attempts run out, sagas turn round."""
+        with self.failing("reservation", CONFIRM), Stream(lambda: self.troubles.start("book-ticket-impatient")):
+            yield {"definition": "book-ticket-impatient"}
+
+    success_burn_slow = success_burn_fast
+
+    @contextlib.contextmanager
+    def saga_stuck(self):
+        """A retriable step goes on for ever against a service that is always overloaded."""
+        with self.failing("token", EXPIRE):
+            self.troubles.start("ticket-by-pivot")
+            yield {"definition": "ticket-by-pivot", "state": "running"}
+
+    @contextlib.contextmanager
+    def step_parked(self):
+        """The voucher service refuses to stamp; the operator retries until it does."""
+        self.troubles.parked()
+        yield {"definition": "voucher-and-stamp", "step": "stamp", "operation": "action", "cause": "refused"}
+        wait_until("the operator to be done", lambda: not self.troubles.retry(), every=0.3)
+
+    @contextlib.contextmanager
+    def compensation_failing(self):
+        """The check says no, and the refund cannot be made."""
+        with self.failing("payment", REFUND), Stream(
+                lambda: self.troubles.start("ticket-in-parallel", refuse_check=True), per_second=5):
+            yield {"definition": "ticket-in-parallel", "step": "charge"}
+
+    @contextlib.contextmanager
+    def late_results_surging(self):
+        """Confirm answers in 600 ms where 400 are granted."""
+        with self.failing("reservation", CONFIRM, "DELAY_REPLY", delay_ms=600), Stream(
+                lambda: self.troubles.start("book-ticket-impatient"), per_second=8):
+            yield {"definition": "book-ticket-impatient", "step": "confirm"}
+
+    @contextlib.contextmanager
+    def orchestrator_down(self):
+        self.stack.processes["orchestrator"].kill9()
+        yield {"job": "tutti-orchestrator"}
+        self.stack.restart("orchestrator")
+
+    @contextlib.contextmanager
+    def commit_slow(self):
+        """Every sync of the disk takes 150 ms longer."""
+        with open(self.switch, "w", encoding="utf-8"):
+            pass
+        yield {"job": "tutti-orchestrator"}
+        os.remove(self.switch)
+
+    @contextlib.contextmanager
+    def timer_lag(self):
+        """The process gets the processor half of the time, in turns of more than a second, with many backoffs pending."""
+        stop = threading.Event()
+
+        def starve():
+            while not stop.is_set():
+                with self.stack.processes["orchestrator"].paused():
+                    time.sleep(1.4)
+                stop.wait(1.2)
+
+        with self.failing("token", EXPIRE):
+            for _ in range(40):
+                self.troubles.start("ticket-by-pivot")
+            thread = threading.Thread(target=starve)
+            thread.start()
+            try:
+                yield {"job": "tutti-orchestrator"}
+            finally:
+                stop.set()
+                thread.join()
+
+    @contextlib.contextmanager
+    def participant_down(self):
+        self.stack.processes["token"].kill9()
+        yield {"participant": "token"}
+        self.stack.restart("token")
+
+    @contextlib.contextmanager
+    def disk_filling(self):
+        """A neighbour on the volume leaves 8 % of it."""
+        volume = self.stack.volume
+        room = os.statvfs(volume.path)
+        ballast = (room.f_bavail - room.f_blocks * 8 // 100) * room.f_frsize
+        with open(os.path.join(volume.path, "ballast"), "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, ballast)
+        yield {"job": "tutti-orchestrator"}
+        volume.relieve()
+
+
+def alerts():
+    """Alert name -> name of its drill. The rule file decides what must be drilled."""
+    with open(prometheus.RULES, encoding="utf-8") as file:
+        rules = [rule for group in yaml.safe_load(file)["groups"] for rule in group["rules"]]
+    names = [rule["alert"].removeprefix("Tutti") for rule in rules if "alert" in rule]
+    return {f"Tutti{name}": "".join(f"_{c.lower()}" if c.isupper() else c for c in name)[1:] for name in names}
+
+
+def firing(prometheus_, alert, labels):
+    return [found for found in prometheus_.firing().get(alert, ()) if labels.items() <= found.items()]
+
+
+def drill(prometheus_, alert, fault):
+    with fault as labels:
+        began = time.monotonic()
+        wait_until(f"{alert} to fire for {labels}", lambda: firing(prometheus_, alert, labels), FIRES_SECONDS, every=0.5)
+        fired = time.monotonic() - began
+        text = prometheus_.annotations(alert, labels)
+        if "<no value>" in " ".join(text.values()):
+            raise StackError(f"{alert}: {text}")
+    began = time.monotonic()
+    wait_until(f"{alert} to clear", lambda: not firing(prometheus_, alert, labels), CLEARS_SECONDS, every=0.5)
+    print(f"{alert}: fired after {fired:.0f} s, cleared {time.monotonic() - began:.0f} s after the repair\n"
+          f"  {text['description']}", flush=True)
+
+
+def slow_sync(folder):
+    """argv prefix under which a process syncs slowly while a switch exists, and the switch."""
+    library, switch = os.path.join(folder, "slow_sync.so"), os.path.join(folder, "slow")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "slow_sync.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return ["env", f"LD_PRELOAD={library}", f"SLOW_SYNC_SWITCH={switch}"], switch
+
+
+class DrilledStack(Stack):
+    def start(self):
+        prefix, self.switch = slow_sync(self.work_dir)
+        process = self.processes["orchestrator"]
+        process.argv = prefix + process.argv
+        super().start()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("build_dir")
+    parser.add_argument("--only", nargs="*", help="alerts to drill")
+    args = parser.parse_args()
+    prometheus.tool("prometheus")
+    with open(prometheus.RULES, encoding="utf-8") as file:
+        rules = prometheus.shortened(file.read())
+    with DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE], plain=voucher(args.build_dir),
+                      volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \
+            Prometheus(stack, rules) as prometheus_:
+        wanted = {alert: name for alert, name in alerts().items() if not args.only or alert in args.only}
+        left_out = []
+        if not stack.volume.can_be_full:
+            left_out = [alert for alert in ("TuttiDiskFilling",) if wanted.pop(alert, None)]
+        drills = Drills(stack, stack.switch)
+        with Stream(drills.troubles.start, per_second=10):
+            time.sleep(5)
+            early = {alert: len(found) for alert, found in prometheus_.firing().items() if alert in wanted}
+            if early:
+                raise StackError(f"firing before anything is wrong: {early}")
+            for alert, name in wanted.items():
+                wait_until(f"{alert} to be clear first", lambda: not prometheus_.firing().get(alert), CLEARS_SECONDS, 0.5)
+                drill(prometheus_, alert, getattr(drills, name)())
+        drills.troubles.quiet()
+        wait_until("all clear", lambda: not prometheus_.firing(), CLEARS_SECONDS, 0.5)
+        print(f"{len(wanted)} alerts fired and cleared; all clear", flush=True)
+    if left_out:
+        print(f"LEFT OUT: {', '.join(left_out)}: no file system could be mounted", file=sys.stderr)
+        return 1 if os.environ.get("TUTTI_FULL") == "1" else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The dashboards as files: written by tools/dashboards.py, complete, linked, and laid out without overlap."""
+
+import itertools
+import json
+import os
+import re
+import sys
+import unittest
+
+import dashboards as generator
+from stack.stack import repository
+
+UNITS = {"short", "s", "ops", "reqps", "percentunit", "bytes"}
+MACROS = {"__rate_interval", "__range"}
+
+
+def load():
+    for name in sorted(os.listdir(generator.FOLDER)):
+        with open(os.path.join(generator.FOLDER, name), encoding="utf-8") as file:
+            yield name, json.load(file)
+
+
+class DashboardsTest(unittest.TestCase):
+    def each(self):
+        for name, dashboard in load():
+            with self.subTest(dashboard=name):
+                yield dashboard
+
+    def each_panel(self):
+        for dashboard in self.each():
+            for panel in dashboard["panels"]:
+                if panel["type"] == "row":
+                    continue
+                with self.subTest(dashboard=dashboard["uid"], panel=panel["title"]):
+                    yield panel
+
+    def test_there_are_three_and_they_are_as_the_generator_writes_them(self):
+        self.assertEqual(len(list(load())), 3)
+        self.assertEqual(generator.stale(), [])
+
+    def test_every_panel_says_what_it_shows_and_in_which_unit(self):
+        for panel in self.each_panel():
+            self.assertTrue(panel["title"])
+            self.assertRegex(panel["description"], r"^[A-Z0-9`].*\.$")
+            self.assertIn(panel["fieldConfig"]["defaults"]["unit"], UNITS)
+            self.assertTrue(panel["targets"])
+
+    def test_nothing_belongs_to_one_installation(self):
+        for dashboard in self.each():
+            self.assertNotIn("id", dashboard)
+            self.assertNotIn("version", dashboard)
+            sources = re.findall(r'"type": "prometheus", "uid": "([^"]*)"', json.dumps(dashboard))
+            self.assertEqual(set(sources), {"${datasource}"})
+            self.assertEqual(len(sources), json.dumps(dashboard).count('"datasource": {'))
+
+    def test_every_link_leads_to_all_three_and_takes_time_and_variables_along(self):
+        for dashboard in self.each():
+            self.assertEqual(len(dashboard["links"]), 1)
+            link = dashboard["links"][0]
+            self.assertTrue(link["includeVars"] and link["keepTime"])
+            self.assertTrue(all(set(link["tags"]) <= set(other["tags"]) for _, other in load()))
+        self.assertEqual(len({dashboard["uid"] for _, dashboard in load()}), 3)
+
+    def test_variables_are_declared_used_and_work_without_a_namespace(self):
+        for dashboard in self.each():
+            variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+            self.assertLessEqual({"datasource", "namespace", "definition"}, set(variables))
+            for name, variable in variables.items():
+                if variable["type"] == "query":
+                    self.assertEqual((variable["includeAll"], variable["allValue"]), (True, ".*"), name)
+            expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+            used = set(re.findall(r"\$\{?(\w+)", " ".join(expressions)))
+            self.assertEqual(used - MACROS, set(variables) - {"datasource"})
+            for expression in expressions:
+                for selector in re.findall(r"\{([^}]*)\}", expression):
+                    self.assertIn('namespace=~"$namespace"', selector)
+
+    def test_ids_differ_and_panels_do_not_overlap(self):
+        for dashboard in self.each():
+            panels = dashboard["panels"]
+            self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
+            titles = [panel["title"] for panel in panels if panel["type"] == "row"]
+            self.assertEqual(len(set(titles)), len(titles))
+            for panel in panels:
+                place = panel["gridPos"]
+                self.assertTrue(0 <= place["x"] and place["x"] + place["w"] <= 24, panel["title"])
+            for one, other in itertools.combinations(panels, 2):
+                self.assertFalse(self.overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"]))
+
+    @staticmethod
+    def overlap(one, other):
+        return (one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"] and
+                one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"])
+
+    def test_every_query_targets_a_metric_of_the_house_or_of_the_process(self):
+        """Whether it returns data is for the live test to say."""
+        for panel in self.each_panel():
+            for target in panel["targets"]:
+                self.assertRegex(target["expr"], r"\b(tutti_[a-z_]+|process_[a-z_]+)\{")
+
+
+class RunbooksTest(unittest.TestCase):
+    """What an alert promises: a severity, words, and a page that helps."""
+
+    SECTIONS = ["Meaning", "Impact", "See", "Find the cause", "Repair", "Clears"]
+
+    def alerts(self):
+        import yaml
+        with open(os.path.join(repository(), "charts", "tutti", "rules", "tutti-alerts.yaml"), encoding="utf-8") as file:
+            groups = yaml.safe_load(file)["groups"]
+        return [rule for group in groups for rule in group["rules"] if "alert" in rule]
+
+    def test_every_alert_is_complete_and_has_its_page(self):
+        for alert in self.alerts():
+            with self.subTest(alert=alert["alert"]):
+                self.assertIn(alert["labels"]["severity"], ("critical", "warning"))
+                self.assertIn("for", alert)
+                self.assertLessEqual({"summary", "description", "runbook_url"}, set(alert["annotations"]))
+                self.assertEqual(alert["annotations"]["runbook_url"], f"docs/runbooks/{alert['alert']}.md")
+                with open(os.path.join(repository(), alert["annotations"]["runbook_url"]), encoding="utf-8") as file:
+                    page = file.read()
+                self.assertTrue(page.startswith(f"# {alert['alert']}\n"))
+                self.assertEqual(re.findall(r"^## (.*)$", page, re.M), self.SECTIONS)
+                self.assertIn(f"severity: {alert['labels']['severity']}", page)
+
+    def test_every_page_belongs_to_an_alert(self):
+        pages = {name for name in os.listdir(os.path.join(repository(), "docs", "runbooks")) if name != "README.md"}
+        self.assertEqual(pages, {f"{alert['alert']}.md" for alert in self.alerts()})
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
