@@ -138,6 +138,7 @@ class GrpcServerImpl final : public GrpcServer {
     main_ = *std::move(main);
     health_.SetServices(*names_);
     if (options_.health_address.empty()) return absl::OkStatus();
+    probe_health_.AnswerLiveness();
     auto probe = tutti::Listen(options_.health_address, grpc::InsecureServerCredentials(), {&probe_health_},
                                std::make_shared<ServiceNames>());
     if (!probe.ok()) return probe.status();

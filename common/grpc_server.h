@@ -19,7 +19,9 @@ namespace tutti {
 
 struct GrpcServerOptions {
   std::string address = "127.0.0.1:0";  // port 0: any free one; see port()
-  std::string health_address;           // a plaintext listener of its own for probes; empty: none
+  // A plaintext listener of its own for probes; empty: none. It knows the service "liveness" too, which stays SERVING
+  // through a drain.
+  std::string health_address;
   // PEM files; both empty: plaintext. client_ca_file asks clients for certificates. Re-read when they change.
   std::string certificate_file;
   std::string private_key_file;

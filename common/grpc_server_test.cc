@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/health_service.h"
 #include "common/mutex.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -76,6 +77,34 @@ TEST(HealthTest, ProbeListenerTellsTheSame) {
   HealthCheckResponse response;
   ASSERT_TRUE(CheckHealth(ChannelTo(server->health_port()), "", &response).ok());
   EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+}
+
+TEST(HealthTest, LivenessIsForProbesOnlyAndOutlastsServing) {
+  GrpcServerOptions options;
+  options.health_address = "127.0.0.1:0";
+  options.drain_delay_ms = 1'000;
+  auto server = MustStart(options);
+  const auto probe = ChannelTo(server->health_port());
+  HealthCheckResponse response;
+  ASSERT_TRUE(CheckHealth(probe, kLivenessService, &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING) << "alive before it serves";
+  EXPECT_EQ(CheckHealth(ChannelTo(server->port()), kLivenessService, &response).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+
+  server->SetServing(true);
+  auto stub = Health::NewStub(probe);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  auto watch = stub->Watch(&context, HealthCheckRequest());
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  auto drained = std::async(std::launch::async, [&] { server->Drain(); });
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(CheckHealth(probe, kLivenessService, &response).ok());
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING) << "a drain is not a death";
+  context.TryCancel();
+  drained.get();
 }
 
 TEST(HealthTest, WatchSendsChangesAndEndsWithTheDrain) {

@@ -23,10 +23,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
       busy_ = true;
       return Action::kFinish;
     }
-    auto status = HealthCheckResponse::SERVICE_UNKNOWN;
-    if (service_->names_.count(name_) > 0) {
-      status = service_->serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
-    }
+    const auto status = service_->StatusOf(name_);
     if (status != response_.status()) {  // at the end too: a watcher hears the last change before its call is over
       response_.set_status(status);
       busy_ = true;
@@ -93,6 +90,17 @@ void HealthService::SetServing(bool serving) {
   Advance();
 }
 
+void HealthService::AnswerLiveness() {
+  MutexLock lock(&mu_);
+  answers_liveness_ = true;
+}
+
+HealthCheckResponse::ServingStatus HealthService::StatusOf(const std::string& name) const {
+  if (answers_liveness_ && name == kLivenessService) return HealthCheckResponse::SERVING;
+  if (names_.count(name) == 0) return HealthCheckResponse::SERVICE_UNKNOWN;
+  return serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+}
+
 void HealthService::EndWatches() {
   {
     MutexLock lock(&mu_);
@@ -119,8 +127,9 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   bool known;
   {
     MutexLock lock(&mu_);
-    known = names_.count(request->service()) > 0;
-    response->set_status(serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+    const auto status = StatusOf(request->service());
+    known = status != HealthCheckResponse::SERVICE_UNKNOWN;
+    response->set_status(status);
   }
   reactor->Finish(known ? grpc::Status::OK : grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service here"));
   return reactor;

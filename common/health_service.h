@@ -11,6 +11,10 @@
 
 namespace tutti {
 
+// A name that only the listener for probes knows: SERVING for as long as the process answers at all, so that a drain,
+// which is NOT_SERVING to everybody else, does not look like a process that must be restarted.
+inline constexpr char kLivenessService[] = "liveness";
+
 // All services of a server share one status; "" stands for the server. Starts NOT_SERVING. Thread-safe.
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
@@ -18,6 +22,8 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   void SetServices(const std::vector<std::string>& names);
   void SetServing(bool serving);
+  // Makes kLivenessService known here. Before the server starts.
+  void AnswerLiveness();
   // Ends every watch, now and later, so that none holds up the server's shutdown.
   void EndWatches();
 
@@ -30,10 +36,15 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
  private:
   class Watcher;
 
+  // SERVICE_UNKNOWN for a name that is not known here.
+  grpc::health::v1::HealthCheckResponse::ServingStatus StatusOf(const std::string& name) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // Lets every watcher that is idle and behind take its next step.
   void Advance();
 
-  Mutex mu_;
+  mutable Mutex mu_;
+  bool answers_liveness_ ABSL_GUARDED_BY(mu_) = false;
   bool serving_ ABSL_GUARDED_BY(mu_) = false;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   std::set<std::string> names_ ABSL_GUARDED_BY(mu_) = {""};

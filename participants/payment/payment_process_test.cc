@@ -52,7 +52,8 @@ class PaymentProcessTest : public testing::Test {
     int metrics_port = 0;
     std::string text;
     std::getline(std::ifstream(port_file), text);
-    ASSERT_EQ(std::sscanf(text.c_str(), "{\"grpc\":%d,\"metrics\":%d}", &port, &metrics_port), 2) << text;
+    ASSERT_EQ(std::sscanf(text.c_str(), "{\"grpc\":%d,\"health\":%*d,\"metrics\":%d}", &port, &metrics_port), 2)
+        << text;
     channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
     stub_ = v1::PaymentService::NewStub(channel_);
   }

@@ -1,16 +1,14 @@
 #include "participants/sdk/participant_server.h"
 
-#include <unistd.h>
-
 #include <cstdio>
-#include <fstream>
+#include <map>
 #include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "common/grpc_server.h"
 #include "common/logging.h"
 #include "common/metrics.h"
+#include "common/port_file.h"
 #include "participants/sdk/fault_service.h"
 
 namespace tutti::participant {
@@ -41,9 +39,7 @@ class Server final : public ParticipantServer {
 
     std::vector<grpc::Service*> services = {service_.get()};
     if (options.enable_fault_injection) services.push_back(fault_service_.get());
-    GrpcServerOptions server_options;
-    server_options.address = options.listen;
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(server_options, services);
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(options.grpc, services);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     server_->SetServing(true);
@@ -51,6 +47,7 @@ class Server final : public ParticipantServer {
   }
 
   int port() const override { return server_->port(); }
+  int health_port() const override { return server_->health_port(); }
   int metrics_port() const override { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
   void Drain() override { server_->Drain(); }
 
@@ -76,27 +73,25 @@ struct Flags {
 void AddFlags(CLI::App& app, Flags* flags) {
   ParticipantOptions& options = flags->options;
   options.metrics_listen = "127.0.0.1:0";
-  app.add_option("--listen", options.listen, "gRPC address; port 0 picks a free one")->capture_default_str();
+  app.add_option("--listen", options.grpc.address, "gRPC address; port 0 picks a free one")->capture_default_str();
+  app.add_option("--health-listen", options.grpc.health_address, "Plaintext address for gRPC health probes");
   app.add_option("--metrics-listen", options.metrics_listen,
                  "HTTP address of /metrics; port 0 picks a free one, empty: none")
       ->capture_default_str();
   app.add_option("--data-dir", options.data_dir, "directory of the database; made when missing")->required();
-  app.add_option("--port-file", flags->port_file, R"(file to write {"grpc":PORT,"metrics":PORT} to, once serving)");
+  app.add_option("--port-file", flags->port_file, "file to write the bound ports to, as JSON, once serving");
+  app.add_option("--tls-certificate", options.grpc.certificate_file, "PEM; re-read when it changes");
+  app.add_option("--tls-private-key", options.grpc.private_key_file, "PEM");
+  app.add_option("--tls-client-ca", options.grpc.client_ca_file, "PEM; clients must show a certificate of this CA");
+  const CLI::AsNumberWithUnit duration(std::map<std::string, int64_t>{{"ms", 1}, {"s", 1'000}, {"m", 60'000}},
+                                       CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION");
+  app.add_option("--drain-delay", options.grpc.drain_delay_ms, "between NOT_SERVING and refusing calls (default 0)")
+      ->transform(duration);
+  app.add_option("--drain-deadline", options.grpc.drain_deadline_ms, "for calls in flight (default 10s)")
+      ->transform(duration);
   app.add_flag("--enable-fault-injection", options.enable_fault_injection,
                "serve tutti.participant.v1.FaultService; never in production");
   app.add_option("--log-level", flags->log_level, "debug, info, warning or error")->capture_default_str();
-}
-
-// By rename, so that whoever waits for the file never reads half of it.
-absl::Status WritePortFile(const std::string& path, const ParticipantServer& server) {
-  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
-  std::ofstream file(temporary);
-  file << "{\"grpc\":" << server.port() << ",\"metrics\":" << server.metrics_port() << "}\n";
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::InternalError(absl::StrCat("cannot write --port-file ", path));
-  }
-  return absl::OkStatus();
 }
 
 int Fail(const absl::Status& status) {
@@ -129,7 +124,10 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   absl::StatusOr<std::unique_ptr<ParticipantServer>> server = ParticipantServer::Start(spec, flags.options);
   if (!server.ok()) return Fail(server.status());
   if (!flags.port_file.empty()) {
-    if (absl::Status status = WritePortFile(flags.port_file, **server); !status.ok()) return Fail(status);
+    absl::Status written = WritePortFile(
+        flags.port_file,
+        {.grpc = (*server)->port(), .health = (*server)->health_port(), .metrics = (*server)->metrics_port()});
+    if (!written.ok()) return Fail(written);
   }
   Log(LogLevel::kInfo, "serving",
       {{"grpc_port", std::to_string((*server)->port())}, {"metrics_port", std::to_string((*server)->metrics_port())}});

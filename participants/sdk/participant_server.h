@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/grpc_server.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "participants/sdk/command_call.h"
 
@@ -22,7 +23,7 @@ struct ParticipantSpec {
 };
 
 struct ParticipantOptions {
-  std::string listen = "127.0.0.1:0";
+  GrpcServerOptions grpc;
   std::string metrics_listen;  // empty: no /metrics
   std::string data_dir;
   bool enable_fault_injection = false;
@@ -36,6 +37,7 @@ class ParticipantServer {
   virtual ~ParticipantServer() = default;  // drains
 
   virtual int port() const = 0;
+  virtual int health_port() const = 0;   // 0: none
   virtual int metrics_port() const = 0;  // 0: none
   virtual void Drain() = 0;              // finishes calls in flight; blocks
 };
