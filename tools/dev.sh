@@ -15,6 +15,7 @@ usage: tools/dev.sh COMMAND
   simulate [ARGS…] the whole engine under seeded faults; ARGS go to tutti-simulate, e.g. --seeds 10000
   fuzz [NAME] [SECONDS]
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
+  chart            rewrite the chart's README and golden files after a change of its values or templates
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -62,8 +63,9 @@ case "${1:-}" in
     build asan
     # The distribution's c-ares leaks a few bytes for every name it resolves.
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
-    run_tests asan -LE 'crash|exhaustive|sim' "${@:2}"
+    run_tests asan -LE 'crash|exhaustive|sim|full' "${@:2}"
     ;;
+  chart) tools/setup.sh --full; PYTHONPATH=tools /usr/bin/python3 tests/chart/render_test.py --update ;;
   fuzz) fuzz "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
   model)

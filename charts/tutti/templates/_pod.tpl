@@ -1,0 +1,196 @@
+{{- /* Fields of a pod's spec that are the same for every pod. */}}
+{{- define "tutti.podBase" -}}
+serviceAccountName: {{ include "tutti.serviceAccountName" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "tutti.containerBase" -}}
+image: {{ include "tutti.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.securityContext | nindent 2 }}
+{{- end }}
+
+{{- /* dict "root" $ "values" SETTINGS: where a server's pod may run. */}}
+{{- define "tutti.scheduling" -}}
+topologySpreadConstraints:
+  {{- if .values.topologySpreadConstraints }}
+  {{- toYaml .values.topologySpreadConstraints | nindent 2 }}
+  {{- else }}
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "tutti.selectorLabels" .root | nindent 8 }}
+  {{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- /* dict "values" SETTINGS "port" PORT. The port is plaintext and a number: what kubelets can ask. A drain is NOT_SERVING
+     but alive. */}}
+{{- define "tutti.probes" -}}
+startupProbe:
+  grpc:
+    port: {{ .port }}
+  {{- toYaml .values.startupProbe | nindent 2 }}
+readinessProbe:
+  grpc:
+    port: {{ .port }}
+  {{- toYaml .values.readinessProbe | nindent 2 }}
+livenessProbe:
+  grpc:
+    port: {{ .port }}
+    service: liveness
+  {{- toYaml .values.livenessProbe | nindent 2 }}
+{{- end }}
+
+{{- define "tutti.preStop" -}}
+{{- if .preStopSeconds -}}
+lifecycle:
+  preStop:
+    exec:
+      command: ["/bin/sleep", {{ .preStopSeconds | toString | quote }}]
+{{- end }}
+{{- end }}
+
+{{- /* dict "root" $ "values" SETTINGS: the rest of a StatefulSet's spec, from the claim on. */}}
+{{- define "tutti.claims" -}}
+{{- if .values.persistence.enabled -}}
+persistentVolumeClaimRetentionPolicy:
+  whenDeleted: {{ .values.persistence.whenDeleted }}
+  whenScaled: {{ .values.persistence.whenScaled }}
+volumeClaimTemplates:
+  - apiVersion: v1
+    kind: PersistentVolumeClaim
+    metadata:
+      name: data
+      labels:
+        {{- include "tutti.selectorLabels" .root | nindent 8 }}
+      {{- with .values.persistence.annotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      accessModes: {{ toJson .values.persistence.accessModes }}
+      {{- with .values.persistence.storageClass }}
+      storageClassName: {{ . | quote }}
+      {{- end }}
+      resources:
+        requests:
+          storage: {{ .values.persistence.size | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* dict "root" $ "name" NAME "component" COMPONENT "values" SETTINGS */}}
+{{- define "tutti.disruptionBudget" -}}
+{{- $budget := .values.podDisruptionBudget }}
+{{- if $budget.enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "tutti.metadata" . | nindent 2 }}
+spec:
+  {{- if not (kindIs "invalid" $budget.minAvailable) }}
+  minAvailable: {{ $budget.minAvailable }}
+  {{- else }}
+  maxUnavailable: {{ $budget.maxUnavailable }}
+  {{- end }}
+  selector:
+    matchLabels:
+      {{- include "tutti.selectorLabels" .root | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+{{- end }}
+{{- end }}
+
+{{- /* dict "root" $ "name" NAME "component" COMPONENT "port" PORT "target" PORT NAME: the StatefulSet's own Service, where
+     Prometheus finds /metrics, ready or not. */}}
+{{- define "tutti.headlessService" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "tutti.metadata" (merge (dict "name" (printf "%s-headless" .name)) .) | nindent 2 }}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  ports:
+    - name: grpc
+      port: {{ .port }}
+      targetPort: grpc
+      appProtocol: grpc
+    - name: metrics
+      port: {{ .metricsPort }}
+      targetPort: metrics
+      appProtocol: http
+  selector:
+    {{- include "tutti.selectorLabels" .root | nindent 4 }}
+    app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- /* Environment and mounts by which tuttictl finds the orchestrator. */}}
+{{- define "tutti.clientEnv" -}}
+- name: TUTTI_ADDRESS
+  value: {{ include "tutti.address" . | quote }}
+{{- with .Values.orchestrator.tls }}
+{{- if .existingSecret }}
+- name: TUTTI_TLS_CA
+  value: /etc/tutti/tls/ca.crt
+{{- if .clientAuth }}
+- name: TUTTI_TLS_CERTIFICATE
+  value: /etc/tutti/client/tls.crt
+- name: TUTTI_TLS_PRIVATE_KEY
+  value: /etc/tutti/client/tls.key
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tutti.clientMounts" -}}
+{{- with .Values.orchestrator.tls }}
+{{- if .existingSecret }}
+- {name: tls, mountPath: /etc/tutti/tls, readOnly: true}
+{{- if .clientAuth }}
+- {name: client, mountPath: /etc/tutti/client, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tutti.clientVolumes" -}}
+{{- with .Values.orchestrator.tls }}
+{{- if .existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ .existingSecret }}
+    items: [{key: ca.crt, path: ca.crt}]
+{{- if .clientAuth }}
+- name: client
+  secret:
+    secretName: {{ required "orchestrator.tls.clientAuth needs orchestrator.tls.clientSecret, which the chart's own jobs show" .clientSecret }}
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,59 @@
+// Reads manifests from standard input and decodes the Prometheus operator's kinds strictly into the operator's own types:
+// an unknown field, a wrong type or an unparsable number is an error. Prints how many it checked.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+func check(manifest []byte) (bool, error) {
+	var kind metav1.TypeMeta
+	if err := yaml.Unmarshal(manifest, &kind); err != nil {
+		return false, err
+	}
+	var into any
+	switch kind.APIVersion + "/" + kind.Kind {
+	case "monitoring.coreos.com/v1/ServiceMonitor":
+		into = &monitoringv1.ServiceMonitor{}
+	case "monitoring.coreos.com/v1/PrometheusRule":
+		into = &monitoringv1.PrometheusRule{}
+	default:
+		return false, nil
+	}
+	if err := yaml.UnmarshalStrict(manifest, into); err != nil {
+		return false, fmt.Errorf("%s: %w", kind.Kind, err)
+	}
+	return true, nil
+}
+
+func main() {
+	manifests := utilyaml.NewYAMLReader(bufio.NewReader(os.Stdin))
+	checked := 0
+	for {
+		manifest, err := manifests.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		is := false
+		if err == nil {
+			is, err = check(manifest)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if is {
+			checked++
+		}
+	}
+	fmt.Println(checked)
+}

@@ -1,0 +1,65 @@
+"""The chart, rendered by the real helm."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+
+from stack.stack import repository
+from stack.tooling import tool, use_packages
+
+use_packages()
+import yaml  # noqa: E402  (out of those packages)
+
+CHART = os.path.join(repository(), "charts", "tutti")
+RELEASE, NAMESPACE = "t", "shop"
+HELM = tool("helm")
+PODS_IN = {"StatefulSet", "Job"}
+
+
+class HelmError(Exception):
+    pass
+
+
+def helm(*args):
+    done = subprocess.run([HELM, *args], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise HelmError(done.stderr + done.stdout)
+    return done.stdout
+
+
+def text_of(*args, chart=CHART):
+    return helm("template", RELEASE, chart, "--namespace", NAMESPACE, *args)
+
+
+def objects(*args, chart=CHART):
+    return [item for item in yaml.safe_load_all(text_of(*args, chart=chart)) if item]
+
+
+def of_kind(rendered, kind):
+    return {item["metadata"]["name"]: item for item in rendered if item["kind"] == kind}
+
+
+def pods(rendered):
+    """Name → metadata and spec of everything that becomes a pod."""
+    found = {}
+    for item in rendered:
+        if item["kind"] == "Pod":
+            found["Pod/" + item["metadata"]["name"]] = item
+        elif item["kind"] in PODS_IN:
+            found[f'{item["kind"]}/{item["metadata"]["name"]}'] = item["spec"]["template"]
+    return found
+
+
+def notes(*args):
+    """What an install prints. helm shows it only to a cluster, so a copy of the chart renders it as a manifest."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(CHART, os.path.join(folder, "tutti"))
+        path = os.path.join(copy, "templates", "NOTES.txt")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        os.remove(path)
+        with open(os.path.join(copy, "templates", "notes.yaml"), "w", encoding="utf-8") as file:
+            file.write("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes}\ndata:\n  notes: |\n")
+            file.writelines(f"    {line}\n" for line in lines)
+        return of_kind(objects(*args, chart=copy), "ConfigMap")["notes"]["data"]["notes"]

@@ -1,0 +1,410 @@
+"""The chart over many sets of values: valid for every Kubernetes it claims, as secure as it says, switchable, unchanged.
+
+`render_test.py --update` rewrites the golden files and the chart's README.
+"""
+
+import copy
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from stack.stack import repository
+from stack.tooling import tool
+
+import helm
+from helm import CHART, HelmError, objects, of_kind, pods, text_of, yaml
+
+import kubernetes_validate  # noqa: E402  (helm.py made it importable)
+from kubernetes_validate import utils as schemas  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VALUES = os.path.join(HERE, "values")
+MINORS = range(27, 38)  # from Chart.yaml's kubeVersion to the newest of the schemas
+SETS = ("default", *sorted(name.removesuffix(".yaml") for name in os.listdir(VALUES)))
+MONITORING = "monitoring.coreos.com/v1"
+# One object is decoded against megabytes of schema; reading those once is what makes this a test of seconds.
+schemas.schema_contents = functools.lru_cache(maxsize=None)(schemas.schema_contents)
+
+
+def read(*parts):
+    with open(os.path.join(*parts), encoding="utf-8") as file:
+        return file.read()
+
+
+def flags(values):
+    return () if values == "default" else ("--values", os.path.join(VALUES, f"{values}.yaml"))
+
+
+@functools.lru_cache(maxsize=None)
+def rendered(values):
+    return objects(*flags(values))
+
+
+def defaults():
+    return yaml.safe_load(read(CHART, "values.yaml"))
+
+
+def golden(values):
+    """Everything but what is a file of the chart taken over as it is."""
+    kept = [item for item in rendered(values)
+            if item["kind"] != "PrometheusRule" and "-dashboard-" not in item["metadata"]["name"]]
+    return yaml.safe_dump_all(kept, sort_keys=True, width=120)
+
+
+class ValidTest(unittest.TestCase):
+    def test_lint(self):
+        for values in SETS:
+            with self.subTest(values):
+                helm.helm("lint", "--strict", CHART, *flags(values))
+
+    def test_every_object_is_valid_for_every_minor(self):
+        seen, checked = set(), 0
+        for values in SETS:
+            for item in rendered(values):
+                if item["apiVersion"] == MONITORING or json.dumps(item) in seen:
+                    continue
+                seen.add(json.dumps(item))
+                for minor in MINORS:
+                    with self.subTest(values=values, kind=item["kind"], name=item["metadata"]["name"], minor=minor):
+                        kubernetes_validate.validate(item, f"1.{minor}", strict=True)
+                        checked += 1
+        self.assertGreater(checked, 50 * len(MINORS))
+
+    def test_a_wrong_object_is_found(self):
+        item = copy.deepcopy(of_kind(rendered("default"), "StatefulSet")["t-tutti"])
+        item["spec"]["template"]["spec"]["containers"][0]["livenessProbes"] = {}
+        with self.assertRaises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(item, "1.30", strict=True)
+
+    def test_rendering_needs_no_newer_kubernetes(self):
+        for minor in MINORS:
+            self.assertEqual(text_of("--kube-version", f"1.{minor}.0"), text_of())
+        with self.assertRaisesRegex(HelmError, "kubeVersion"):
+            text_of("--kube-version", "1.26.0")
+
+    def test_operator_objects_decode_strictly(self):
+        text = text_of(*flags("everything"))
+        wanted = text.count(f"apiVersion: {MONITORING}")
+        self.assertGreaterEqual(wanted, 1)
+        done = subprocess.run([tool("crd-check")], input=text, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout.strip()), (0, str(wanted)), done.stderr)
+        done = subprocess.run([tool("crd-check")], input=text.replace("scrapeTimeout", "scrapeTimeouts"),
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1, "an unknown field must be found")
+
+    def test_golden(self):
+        for values in SETS:
+            with self.subTest(values):
+                self.assertEqual(golden(values), read(HERE, "golden", f"{values}.yaml"),
+                                 "if this is what you wanted: tools/dev.sh chart")
+
+    def test_readme_is_made_from_the_values(self):
+        self.assertEqual(readme(), read(CHART, "README.md"), "tools/dev.sh chart")
+
+    def test_shipped_definitions_are_the_repository_s(self):
+        for name in ("book-ticket.yaml", "book-ticket-impatient.yaml"):
+            self.assertEqual(read(CHART, "definitions", name), read(repository(), "participants", "sagas", name), name)
+
+
+class SchemaTest(unittest.TestCase):
+    REFUSED = (
+        ("orchestrator.shard=3", "orchestrator"),
+        ("orchestrator.replicas=2", "replicas"),
+        ("orchestrator.shards=65", "shards"),
+        ("orchestrator.lateReplyGrace=10", "lateReplyGrace"),
+        ("orchestrator.tls.clientAuth=true", "existingSecret"),
+        ("orchestrator.extraArgs={--ok,nodash}", "extraArgs"),
+        ("orchestrator.persistence.accessModes={ReadWriteMany}", "accessModes"),
+        ("orchestrator.persistence.size=8GiB", "size"),
+        ("orchestrator.livenessProbe.grpc=1", "livenessProbe"),
+        ("participants.payments.enabled=true", "participants"),
+        ("participants.payment.replicas=2", "payment"),
+        ("participants.external.bank.target=", "target"),
+        ("participants.external.bank.bariere=true", "bank"),
+        ("participants.existingSecrets[0].name=x", "keys"),
+        ("definitions.builtIn.order=true", "builtIn"),
+        ("definitions.custom.order=x", "order"),
+        ("image.digest=abc", "digest"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("logLevel=verbose", "logLevel"),
+        ("commonLabels.a=-b-", "commonLabels"),
+        ("networkPolicy.clientsFrom[0].pods=x", "clientsFrom"),
+        ("extraObjects[0]=1", "extraObjects"),
+    )
+
+    def test_mistakes_are_refused_where_they_are(self):
+        for setting, named in self.REFUSED:
+            with self.subTest(setting):
+                with self.assertRaises(HelmError) as refused:
+                    text_of("--set", setting)
+                self.assertIn("meet the specifications of the schema", str(refused.exception))
+                self.assertIn(named, str(refused.exception))
+
+    def test_top_level_is_open_and_notes_name_what_is_unknown(self):
+        self.assertNotIn("WARNING", helm.notes())
+        self.assertNotIn("WARNING", helm.notes("--set", "global.anything.else=1,enabled=true"))
+        self.assertIn("does not know, and ignored: orchestratr", helm.notes("--set", "orchestratr.shards=3"))
+
+    def test_schema_and_values_know_the_same_keys(self):
+        schema = json.loads(read(CHART, "values.schema.json"))
+
+        def resolve(part):
+            return schema["definitions"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+        def compare(path, part, value):
+            part = resolve(part)
+            if not isinstance(value, dict) or "properties" not in part:
+                return
+            for key in value:
+                self.assertIn(key, part["properties"], f"{path}.{key} is not in the schema")
+                compare(f"{path}.{key}", part["properties"][key], value[key])
+            optional = {"initialDelaySeconds", "terminationGracePeriodSeconds", "claims"}
+            if part is not schema["definitions"]["participant"]:  # its other keys are those of participants.defaults
+                self.assertLessEqual(set(part["properties"]) - set(value), optional, f"{path}: not in values.yaml")
+
+        compare("", schema, defaults())
+
+
+class UmbrellaTest(unittest.TestCase):
+    def test_under_a_parent(self):
+        with tempfile.TemporaryDirectory() as folder:
+            parent = os.path.join(folder, "shop")
+            os.makedirs(os.path.join(parent, "templates"))
+            shutil.copytree(CHART, os.path.join(parent, "charts", "tutti"))
+            with open(os.path.join(parent, "Chart.yaml"), "w", encoding="utf-8") as file:
+                file.write("apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n"
+                           "  - {name: tutti, version: 0.1.0, condition: tutti.enabled, tags: [backend]}\n")
+            with open(os.path.join(parent, "values.yaml"), "w", encoding="utf-8") as file:
+                file.write("tags: {backend: true}\nglobal: {imageRegistry: registry.example, region: north}\n"
+                           "tutti: {enabled: true, orchestrator: {shards: 3}, ours: {x: 1}}\n")
+            helm.helm("lint", "--strict", parent)
+            orchestrator = of_kind(objects(chart=parent), "StatefulSet")["t-tutti"]
+            container = orchestrator["spec"]["template"]["spec"]["containers"][0]
+            self.assertEqual(container["image"], "registry.example/tutti:0.1.0")
+            self.assertIn("--shards=3", container["args"])
+            self.assertEqual(objects("--set", "tutti.enabled=false", chart=parent), [])
+            with self.assertRaisesRegex(HelmError, "replica"):
+                objects("--set", "tutti.orchestrator.replica=1", chart=parent)
+
+
+class PodsTest(unittest.TestCase):
+    def each_pod(self):
+        for values in SETS:
+            for name, pod in pods(rendered(values)).items():
+                with self.subTest(values=values, pod=name):
+                    yield pod["metadata"], pod["spec"]
+
+    def test_no_rights(self):
+        for _, spec in self.each_pod():
+            self.assertIs(spec["automountServiceAccountToken"], False)
+            context = spec["securityContext"]
+            self.assertIs(context["runAsNonRoot"], True)
+            self.assertGreater(context["runAsUser"], 0)
+            self.assertEqual(context["seccompProfile"], {"type": "RuntimeDefault"})
+            for container in spec["containers"]:
+                if container["name"] == "tail":  # the one that everything.yaml brings
+                    continue
+                context = container["securityContext"]
+                self.assertIs(context["readOnlyRootFilesystem"], True)
+                self.assertIs(context["allowPrivilegeEscalation"], False)
+                self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+                self.assertIn("memory", container["resources"]["limits"])
+
+    def test_mounts_have_volumes_and_do_not_nest(self):
+        for values in SETS:
+            for item in rendered(values):
+                pod = item["spec"]["template"] if item["kind"] in helm.PODS_IN else item
+                if item["kind"] not in (*helm.PODS_IN, "Pod"):
+                    continue
+                have = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+                have |= {claim["metadata"]["name"] for claim in item["spec"].get("volumeClaimTemplates") or []}
+                for container in pod["spec"]["containers"]:
+                    paths = sorted(mount["mountPath"] for mount in container.get("volumeMounts", []))
+                    self.assertLessEqual({mount["name"] for mount in container.get("volumeMounts", [])}, have)
+                    for outer, inner in zip(paths, paths[1:]):
+                        self.assertFalse(inner.startswith(f"{outer}/"), f"{inner} cannot be made inside {outer}")
+
+    def test_grace_is_longer_than_the_drain(self):
+        for values in SETS:
+            for name, item in of_kind(rendered(values), "StatefulSet").items():
+                spec = item["spec"]["template"]["spec"]
+                server = spec["containers"][0]
+                drain = sum(int(found) for arg in server["args"]
+                            for found in re.findall(r"^--(?:drain-delay|drain-deadline|reply-drain)=(\d+)s$", arg))
+                drain += sum(int(seconds) for seconds in
+                             server.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])[1:])
+                self.assertGreater(drain, 0)
+                self.assertGreater(spec["terminationGracePeriodSeconds"], drain, f"{values}: {name}")
+        with self.assertRaisesRegex(HelmError, "more than the drain's 21 seconds"):
+            text_of("--set", "orchestrator.terminationGracePeriodSeconds=21")
+
+    def test_probes_ask_the_plaintext_port(self):
+        for values in SETS:
+            for item in of_kind(rendered(values), "StatefulSet").values():
+                server = item["spec"]["template"]["spec"]["containers"][0]
+                health = {port["name"]: port["containerPort"] for port in server["ports"]}["health"]
+                self.assertTrue(any(re.fullmatch(rf"--health-listen=.*:{health}", arg) for arg in server["args"]))
+                for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                    self.assertEqual(server[probe]["grpc"]["port"], health)
+                self.assertEqual(server["livenessProbe"]["grpc"]["service"], "liveness")
+        probe = of_kind(rendered("default"), "StatefulSet")["t-tutti"]["spec"]["template"]["spec"]["containers"][0]
+        self.assertGreaterEqual(
+            probe["startupProbe"]["periodSeconds"] * probe["startupProbe"]["failureThreshold"], 1800)
+
+    def test_changed_configuration_restarts_and_nothing_else_does(self):
+        def checksum(*args):
+            item = of_kind(objects(*args), "StatefulSet")["t-tutti"]
+            return item["spec"]["template"]["metadata"]["annotations"]["checksum/participants"]
+
+        self.assertEqual(checksum(), checksum("--set", "definitions.builtIn.book-ticket=false"))
+        self.assertNotEqual(checksum(), checksum("--set", "participants.external.bank.target=bank:1"))
+
+
+class UpgradeTest(unittest.TestCase):
+    def test_what_kubernetes_never_changes_holds_no_version_and_no_common_label(self):
+        with tempfile.TemporaryDirectory() as folder:
+            newer = shutil.copytree(CHART, os.path.join(folder, "tutti"))
+            path = os.path.join(newer, "Chart.yaml")
+            text = read(path).replace("0.1.0", "9.9.9")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            after = of_kind(objects("--set", "commonLabels.team=b,logLevel=debug,image.tag=x", chart=newer), "StatefulSet")
+        before = of_kind(rendered("default"), "StatefulSet")
+        self.assertEqual(set(before), set(after))
+        for name in before:
+            for field in ("selector", "serviceName", "volumeClaimTemplates"):
+                self.assertEqual(before[name]["spec"][field], after[name]["spec"][field], f"{name}: {field}")
+            self.assertEqual(set(before[name]["spec"]["volumeClaimTemplates"][0]["metadata"]["labels"]),
+                             {"app.kubernetes.io/name", "app.kubernetes.io/instance"})
+
+
+class WiringTest(unittest.TestCase):
+    """Names that one object uses of another."""
+
+    def each(self):
+        for values in SETS:
+            yield values, rendered(values), pods(rendered(values))
+
+    @staticmethod
+    def selects(selector, pod):
+        labels = pod["metadata"]["labels"]
+        return (all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()) and
+                all(labels.get(rule["key"]) in rule["values"] for rule in selector.get("matchExpressions", [])))
+
+    def test_services_select_one_kind_of_pod_and_find_their_ports(self):
+        for values, items, found in self.each():
+            for name, service in of_kind(items, "Service").items():
+                chosen = [pod for pod in found.values() if self.selects({"matchLabels": service["spec"]["selector"]}, pod)]
+                self.assertEqual(len(chosen), 1, f"{values}: {name}")
+                ports = {port["name"] for port in chosen[0]["spec"]["containers"][0]["ports"]}
+                self.assertLessEqual({port["targetPort"] for port in service["spec"]["ports"]}, ports)
+
+    def test_stateful_sets_have_their_headless_service(self):
+        for values, items, _ in self.each():
+            services = of_kind(items, "Service")
+            for name, item in of_kind(items, "StatefulSet").items():
+                self.assertEqual(services[item["spec"]["serviceName"]]["spec"]["clusterIP"], "None", f"{values}: {name}")
+                self.assertNotIn("clusterIP", services[name]["spec"])
+
+    def test_disruption_budgets_select_one_pod(self):
+        for values, items, found in self.each():
+            for name, budget in of_kind(items, "PodDisruptionBudget").items():
+                chosen = [pod for pod in found.values() if self.selects(budget["spec"]["selector"], pod)]
+                self.assertEqual(len(chosen), 1, f"{values}: {name}")
+
+    def test_policies_let_the_chart_s_own_pods_in(self):
+        policies = of_kind(rendered("everything"), "NetworkPolicy")
+        found = pods(rendered("everything"))
+        peers = policies["t-tutti"]["spec"]["ingress"][0]["from"]
+        for name in ("Job/t-tutti-definitions", "Pod/t-tutti-test"):
+            self.assertTrue(any(self.selects(peer["podSelector"], found[name]) for peer in peers[1:]), name)
+        servers = policies["t-tutti-participants"]["spec"]
+        for name in ("payment", "reservation", "token"):
+            self.assertTrue(self.selects(servers["podSelector"], found[f"StatefulSet/t-tutti-{name}"]))
+        self.assertFalse(self.selects(servers["podSelector"], found["StatefulSet/t-tutti"]))
+        self.assertTrue(self.selects(servers["ingress"][0]["from"][0]["podSelector"], found["StatefulSet/t-tutti"]))
+        self.assertEqual(servers["egress"], [])
+
+    def test_service_monitor_finds_each_server_once(self):
+        items = rendered("everything")
+        monitor = of_kind(items, "ServiceMonitor")["t-tutti"]["spec"]
+        scraped = [service["spec"]["selector"]["app.kubernetes.io/component"]
+                   for service in of_kind(items, "Service").values()
+                   if self.selects(monitor["selector"], service)
+                   and any(port["name"] == monitor["endpoints"][0]["port"] for port in service["spec"]["ports"])]
+        self.assertEqual(sorted(scraped), ["orchestrator", "payment", "reservation", "token"])
+
+    def test_rules_and_dashboards_are_taken_over_as_they_are(self):
+        items = rendered("everything")
+        rules = sorted(os.listdir(os.path.join(CHART, "rules"))) if os.path.isdir(os.path.join(CHART, "rules")) else []
+        made = sorted(of_kind(items, "PrometheusRule").values(), key=lambda item: item["metadata"]["name"])
+        self.assertEqual([item["spec"] for item in made], [yaml.safe_load(read(CHART, "rules", name)) for name in rules])
+        folder = os.path.join(CHART, "dashboards")
+        boards = {name: json.loads(read(folder, name)) for name in os.listdir(folder)} if os.path.isdir(folder) else {}
+        maps = [item for item in of_kind(items, "ConfigMap").values() if "-dashboard-" in item["metadata"]["name"]]
+        self.assertEqual({name: json.loads(text) for item in maps for name, text in item["data"].items()}, boards)
+        for item in maps:
+            self.assertEqual(item["metadata"]["labels"]["grafana_dashboard"], "1")
+
+
+class SwitchTest(unittest.TestCase):
+    def test_participants_and_definitions_switch_by_themselves(self):
+        without = ("--set", "participants.token.enabled=false")
+        with self.assertRaisesRegex(HelmError, "book-ticket needs the participant token"):
+            text_of(*without)
+        items = objects(*without, "--set", "definitions.builtIn=null")
+        self.assertEqual([item["metadata"]["name"] for item in items if "token" in item["metadata"]["name"]], [])
+        self.assertEqual(of_kind(items, "Pod")["t-tutti-test"]["spec"]["containers"][0]["args"], ["definition", "list"])
+        items = objects("--set", "definitions.builtIn.book-ticket=false")
+        self.assertEqual(set(of_kind(items, "ConfigMap")["t-tutti-definitions"]["data"]),
+                         {"book-ticket-impatient.yaml", "release-test.yaml"})
+
+    def test_nothing_to_apply_makes_no_job(self):
+        self.assertEqual(of_kind(rendered("minimal"), "Job"), {})
+
+    def test_names_that_collide_are_refused(self):
+        with self.assertRaisesRegex(HelmError, "participants.external.payment"):
+            text_of("--set", "participants.external.payment.target=x:1")
+        with self.assertRaisesRegex(HelmError, "definitions.custom.book-ticket.yaml"):
+            text_of("--set-string", r"definitions.custom.book-ticket\.yaml=x")
+
+    def test_long_release_names_stay_within_kubernetes_bounds(self):
+        text = helm.helm("template", "r" * 53, CHART, "--namespace", "shop")
+        for item in filter(None, yaml.safe_load_all(text)):
+            self.assertLessEqual(len(item["metadata"]["name"]), 63)
+            self.assertNotIn("--", item["metadata"]["name"])
+
+    def test_extra_objects_are_templates(self):
+        names = of_kind(rendered("everything"), "ConfigMap")
+        self.assertLessEqual({"t-as-a-map", "t-as-text"}, set(names))
+
+
+def readme():
+    with tempfile.TemporaryDirectory() as folder:
+        chart = shutil.copytree(CHART, os.path.join(folder, "tutti"))
+        subprocess.run([tool("helm-docs"), "-c", chart, "--log-level", "warning"], check=True)
+        return read(chart, "README.md")
+
+
+def update():
+    for name in ("book-ticket.yaml", "book-ticket-impatient.yaml"):
+        shutil.copy(os.path.join(repository(), "participants", "sagas", name), os.path.join(CHART, "definitions", name))
+    for values in SETS:
+        with open(os.path.join(HERE, "golden", f"{values}.yaml"), "w", encoding="utf-8") as file:
+            file.write(golden(values))
+    text = readme()
+    with open(os.path.join(CHART, "README.md"), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--update"]:
+        update()
+    else:
+        unittest.main()
