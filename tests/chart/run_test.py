@@ -145,6 +145,38 @@ class Cluster:
         return process.wait(self.servers[name]["spec"]["terminationGracePeriodSeconds"])
 
 
+def write(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+    return folder
+
+
+def openssl(folder, *args):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+
+def certificates(folder, *names, authority=None):
+    """A CA's folder, and the content of a Secret of type kubernetes.io/tls for services of these names."""
+    ca = authority or os.path.join(folder, "ca")
+    if not authority:
+        os.makedirs(ca)
+        openssl(ca, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-keyout", "ca.key",
+                "-out", "ca.crt", "-days", "2")
+    openssl(ca, "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={names[0]}", "-keyout", "tls.key",
+            "-out", "tls.csr")
+    with open(os.path.join(ca, "names"), "w", encoding="utf-8") as file:
+        file.write("subjectAltName=" + ",".join(f"DNS:{name}.{NAMESPACE}.svc" for name in names))
+    openssl(ca, "x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "names", "-out", "tls.crt")
+    secret = {}
+    for name in ("ca.crt", "tls.crt", "tls.key"):
+        with open(os.path.join(ca, name), encoding="utf-8") as file:
+            secret[name] = file.read()
+    return ca, secret
+
+
 PARTICIPANTS = ("t-tutti-payment", "t-tutti-reservation", "t-tutti-token")
 ORCHESTRATOR = "t-tutti"
 
@@ -188,17 +220,36 @@ class RunTest(unittest.TestCase):
         for name in (ORCHESTRATOR, *PARTICIPANTS):
             self.assertEqual(cluster.stop(name), 0, f"{name} after SIGTERM")
 
-    def the_notes_lines_work(self, cluster):
-        lines = [line.strip() for line in helm.notes(*LOOPBACK).splitlines() if line.strip().startswith("grpcurl")]
+    def the_notes_lines_work(self, cluster, *values, folder=None):
+        lines = [line.strip() for line in helm.notes(*LOOPBACK, *values).splitlines()
+                 if line.strip().startswith("grpcurl")]
         self.assertGreaterEqual(len(lines), 5)
         answers = ""
         for line in lines:
             words = shlex.split(line.replace("127.0.0.1:7500", cluster.addresses["t-tutti.shop.svc:7500"]))
-            done = subprocess.run([tool("grpcurl"), *words[1:]], capture_output=True, text=True, check=False)
+            done = subprocess.run([tool("grpcurl"), *words[1:]], capture_output=True, text=True, check=False,
+                                  cwd=folder)
             self.assertEqual(done.returncode, 0, f"{line}\n{done.stdout}{done.stderr}")
             answers += done.stdout
         for expected in ("tutti.v1.SagaService", "book-ticket", "SAGA_STATE_SUCCEEDED", "EVENT_TYPE_SAGA_SUCCEEDED"):
             self.assertIn(expected, answers)
+
+    def test_the_release_over_tls(self):
+        """Certificates by the names that the chart documents; clients must show one too."""
+        ca, server = certificates(self.folder, "t-tutti", *PARTICIPANTS)
+        _, client = certificates(self.folder, "client", authority=ca)
+        values = ("--set", "orchestrator.tls.existingSecret=api,orchestrator.tls.clientAuth=true,"
+                  "orchestrator.tls.clientSecret=job,participants.defaults.tls.existingSecret=services")
+        cluster = self.cluster(*values, secrets={"api": server, "services": server, "job": client})
+        for probe in ("readinessProbe", "livenessProbe"):
+            self.assertEqual(cluster.probe(ORCHESTRATOR, probe), SERVING, "in plaintext, whatever the API speaks")
+        # On this machine the Service's name is an address; the certificate still says the name.
+        for name in ("Job/t-tutti-definitions", "Pod/t-tutti-test"):
+            pod = pods(cluster.rendered)[name]["spec"]
+            pod["containers"][0]["env"].append({"name": "TUTTI_TLS_SERVER_NAME", "value": f"t-tutti.{NAMESPACE}.svc"})
+            process = cluster.start(name.split("/")[1], pod)
+            self.expect_success(process, process.wait(60))
+        self.the_notes_lines_work(cluster, *values, folder=write(os.path.join(self.folder, "mine"), client))
 
     def test_a_definition_that_is_refused_fails_the_job_with_its_reason(self):
         cluster = self.cluster("--set-string", r"definitions.custom.wrong\.yaml=name: wrong")
