@@ -14,8 +14,8 @@ packages=(
   grpc-proto golang-github-gogo-googleapis-dev
 )
 # An image is only built in.
-if [ "${1:-}" = --build-only ]; then shift; else packages+=(python3 python3-grpcio python3-protobuf clang-format); fi
-[ -z "$full" ] || packages+=(python3-pip python3-yaml)
+if [ "${1:-}" = --build-only ]; then shift; else packages+=(python3 python3-grpcio python3-protobuf python3-yaml clang-format); fi
+[ -z "$full" ] || packages+=(python3-pip)
 packages+=("$@")  # what only some commands need
 
 as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
