@@ -3,6 +3,7 @@
 #define TUTTI_ORCHESTRATOR_API_CATALOG_DEFINITIONS_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "orchestrator/api/definitions.h"
@@ -23,6 +24,13 @@ class CatalogDefinitions final : public Definitions {
     return catalog_->Get(name, revision);
   }
   std::vector<std::shared_ptr<const catalog::Revision>> List() const override { return catalog_->List(); }
+  std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const override {
+    return catalog_->FindDisablement(name);
+  }
+  absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) override {
+    return catalog_->Disable(name, reason, by);
+  }
+  absl::Status Enable(absl::string_view name) override { return catalog_->Enable(name); }
 
  private:
   catalog::Catalog* const catalog_;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -18,23 +19,33 @@ namespace {
 constexpr int kListPageDefault = 100;
 constexpr absl::string_view kListQuery = "definitions|";
 
-v1::Definition ToDefinition(const storage::v1::DefinitionRecord& record, bool with_source) {
-  v1::Definition definition;
-  definition.set_name(record.name());
-  definition.set_revision(record.revision());
-  if (with_source) definition.set_source(record.source());
-  definition.set_digest(record.digest());
-  if (record.created_ms() != 0) *definition.mutable_create_time() = ToTimestamp(record.created_ms());
-  return definition;
-}
-
 grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext* context, const absl::Status& status) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(ToAnswer(status));
   return reactor;
 }
 
+absl::Status NamedError(const absl::Status& status) {
+  const bool unnamed = absl::IsNotFound(status) && ReasonOf(status).empty();
+  return unnamed ? WithReason(status, "DEFINITION_NOT_FOUND") : status;
+}
+
 }  // namespace
+
+v1::Definition DefinitionService::ToDefinition(const storage::v1::DefinitionRecord& record, bool with_source) const {
+  v1::Definition definition;
+  definition.set_name(record.name());
+  definition.set_revision(record.revision());
+  if (with_source) definition.set_source(record.source());
+  definition.set_digest(record.digest());
+  if (record.created_ms() != 0) *definition.mutable_create_time() = ToTimestamp(record.created_ms());
+  if (const auto disablement = definitions_->FindDisablement(record.name()); disablement.has_value()) {
+    definition.mutable_disablement()->set_reason(disablement->reason());
+    definition.mutable_disablement()->set_by(disablement->by());
+    *definition.mutable_disablement()->mutable_time() = ToTimestamp(disablement->since_ms());
+  }
+  return definition;
+}
 
 grpc::ServerUnaryReactor* DefinitionService::ApplyDefinition(grpc::CallbackServerContext* context,
                                                              const v1::ApplyDefinitionRequest* request,
@@ -74,10 +85,7 @@ absl::Status DefinitionService::Get(const v1::GetDefinitionRequest& request,
     return InvalidArgumentError("FIELD_INVALID", {{"revision", "must not be negative; 0 means the newest"}});
   }
   const auto revision = definitions_->Get(request.name(), request.revision());
-  if (!revision.ok()) {
-    const bool unnamed = absl::IsNotFound(revision.status()) && ReasonOf(revision.status()).empty();
-    return unnamed ? WithReason(revision.status(), "DEFINITION_NOT_FOUND") : revision.status();
-  }
+  if (!revision.ok()) return NamedError(revision.status());
   *response->mutable_definition() = ToDefinition((*revision)->record, /*with_source=*/true);
   return absl::OkStatus();
 }
@@ -102,6 +110,56 @@ absl::Status DefinitionService::List(const v1::ListDefinitionsRequest& request,
     }
     *response->add_definitions() = ToDefinition(revision->record, /*with_source=*/false);
   }
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* DefinitionService::DisableDefinition(grpc::CallbackServerContext* context,
+                                                               const v1::DisableDefinitionRequest* request,
+                                                               v1::DisableDefinitionResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  pool_.Post([=, this] { reactor->Finish(ToAnswer(Disable(*request, response))); });
+  return reactor;
+}
+
+absl::Status DefinitionService::Disable(const v1::DisableDefinitionRequest& request,
+                                        v1::DisableDefinitionResponse* response) const {
+  if (absl::Status status = ValidateName(request.name(), "name"); !status.ok()) return status;
+  std::vector<FieldViolation> violations;
+  if (request.reason().empty())
+    violations.push_back({"reason", "is empty; say why, for those whose starts are refused"});
+  if (request.reason().size() > limits::kStatusMessageBytesMax / 2) {
+    violations.push_back({"reason", absl::StrCat("has ", request.reason().size(), " bytes; at most ",
+                                                 limits::kStatusMessageBytesMax / 2)});
+  }
+  if (request.by().size() > limits::kLabelBytesMax) {
+    violations.push_back({"by", absl::StrCat("has ", request.by().size(), " bytes; at most ", limits::kLabelBytesMax)});
+  }
+  if (!violations.empty()) return InvalidArgumentError("FIELD_INVALID", violations);
+  if (absl::Status status = definitions_->Disable(request.name(), request.reason(), request.by()); !status.ok()) {
+    return NamedError(status);
+  }
+  return Newest(request.name(), response->mutable_definition());
+}
+
+grpc::ServerUnaryReactor* DefinitionService::EnableDefinition(grpc::CallbackServerContext* context,
+                                                              const v1::EnableDefinitionRequest* request,
+                                                              v1::EnableDefinitionResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  pool_.Post([=, this] { reactor->Finish(ToAnswer(Enable(*request, response))); });
+  return reactor;
+}
+
+absl::Status DefinitionService::Enable(const v1::EnableDefinitionRequest& request,
+                                       v1::EnableDefinitionResponse* response) const {
+  if (absl::Status status = ValidateName(request.name(), "name"); !status.ok()) return status;
+  if (absl::Status status = definitions_->Enable(request.name()); !status.ok()) return NamedError(status);
+  return Newest(request.name(), response->mutable_definition());
+}
+
+absl::Status DefinitionService::Newest(const std::string& name, v1::Definition* definition) const {
+  const auto revision = definitions_->Get(name, 0);
+  if (!revision.ok()) return NamedError(revision.status());
+  *definition = ToDefinition((*revision)->record, /*with_source=*/false);
   return absl::OkStatus();
 }
 

@@ -2,6 +2,8 @@
 #ifndef TUTTI_ORCHESTRATOR_API_DEFINITION_SERVICE_H_
 #define TUTTI_ORCHESTRATOR_API_DEFINITION_SERVICE_H_
 
+#include <string>
+
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/api/worker_pool.h"
 #include "tutti/v1/definition_service.grpc.pb.h"
@@ -22,14 +24,24 @@ class DefinitionService final : public v1::DefinitionService::CallbackService {
   grpc::ServerUnaryReactor* ListDefinitions(grpc::CallbackServerContext* context,
                                             const v1::ListDefinitionsRequest* request,
                                             v1::ListDefinitionsResponse* response) override;
+  grpc::ServerUnaryReactor* DisableDefinition(grpc::CallbackServerContext* context,
+                                              const v1::DisableDefinitionRequest* request,
+                                              v1::DisableDefinitionResponse* response) override;
+  grpc::ServerUnaryReactor* EnableDefinition(grpc::CallbackServerContext* context,
+                                             const v1::EnableDefinitionRequest* request,
+                                             v1::EnableDefinitionResponse* response) override;
 
  private:
   absl::Status Apply(const v1::ApplyDefinitionRequest& request, v1::ApplyDefinitionResponse* response) const;
   absl::Status Get(const v1::GetDefinitionRequest& request, v1::GetDefinitionResponse* response) const;
   absl::Status List(const v1::ListDefinitionsRequest& request, v1::ListDefinitionsResponse* response) const;
+  absl::Status Disable(const v1::DisableDefinitionRequest& request, v1::DisableDefinitionResponse* response) const;
+  absl::Status Enable(const v1::EnableDefinitionRequest& request, v1::EnableDefinitionResponse* response) const;
+  absl::Status Newest(const std::string& name, v1::Definition* definition) const;
+  v1::Definition ToDefinition(const storage::v1::DefinitionRecord& record, bool with_source) const;
 
   Definitions* const definitions_;
-  WorkerPool pool_;  // applies ask participants for descriptors, which may take seconds
+  WorkerPool pool_;  // for what blocks: applies ask participants for descriptors, which may take seconds
 };
 
 }  // namespace tutti::api

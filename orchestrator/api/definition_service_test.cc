@@ -36,6 +36,31 @@ class DefinitionServiceTest : public testing::Test {
     return FromGrpcStatus(world_.definitions().ListDefinitions(&context, request, response));
   }
 
+  absl::Status Disable(const std::string& name, const std::string& reason, const std::string& by,
+                       v1::DisableDefinitionResponse* response) {
+    v1::DisableDefinitionRequest request;
+    request.set_name(name);
+    request.set_reason(reason);
+    request.set_by(by);
+    grpc::ClientContext context;
+    return FromGrpcStatus(world_.definitions().DisableDefinition(&context, request, response));
+  }
+  absl::Status Enable(const std::string& name, v1::EnableDefinitionResponse* response) {
+    v1::EnableDefinitionRequest request;
+    request.set_name(name);
+    grpc::ClientContext context;
+    return FromGrpcStatus(world_.definitions().EnableDefinition(&context, request, response));
+  }
+  absl::Status Start(const std::string& saga_id) {
+    v1::StartSagaRequest request;
+    request.set_saga_id(saga_id);
+    request.set_definition("book-ticket");
+    *request.mutable_input() = Json("{\"user\":\"u1\"}");
+    v1::StartSagaResponse response;
+    grpc::ClientContext context;
+    return FromGrpcStatus(world_.sagas().StartSaga(&context, request, &response));
+  }
+
   ServiceWorld world_;
 };
 
@@ -104,6 +129,38 @@ TEST_F(DefinitionServiceTest, ListingsArePagedByNameWithoutSource) {
   EXPECT_EQ(page.next_page_token(), "");
   EXPECT_EQ(ReasonOf(List(2, "nonsense", &page)), "PAGE_TOKEN_INVALID");
   EXPECT_EQ(ReasonOf(List(-1, "", &page)), "PAGE_SIZE_INVALID");
+}
+
+TEST_F(DefinitionServiceTest, ADisabledDefinitionRefusesNewSagasAndSaysWhy) {
+  ASSERT_TRUE(Start("before").ok());
+  v1::DisableDefinitionResponse disabled;
+  ASSERT_TRUE(Disable("book-ticket", "fraud under way", "ann", &disabled).ok());
+  EXPECT_EQ(disabled.definition().revision(), 2);
+  EXPECT_EQ(disabled.definition().disablement().reason(), "fraud under way");
+  EXPECT_EQ(disabled.definition().disablement().by(), "ann");
+  const absl::Status refused = Start("after");
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_EQ(ReasonOf(refused), "DEFINITION_DISABLED");
+  EXPECT_NE(std::string(refused.message()).find("fraud under way (ann)"), std::string::npos) << refused;
+  EXPECT_TRUE(Start("before").ok()) << "a repeated start finds its saga";
+  v1::GetDefinitionResponse found;
+  ASSERT_TRUE(Get("book-ticket", 1, &found).ok());
+  EXPECT_TRUE(found.definition().has_disablement());
+  v1::EnableDefinitionResponse enabled;
+  ASSERT_TRUE(Enable("book-ticket", &enabled).ok());
+  EXPECT_FALSE(enabled.definition().has_disablement());
+  EXPECT_TRUE(Start("after").ok());
+}
+
+TEST_F(DefinitionServiceTest, DisablingNeedsAReasonAndADefinition) {
+  v1::DisableDefinitionResponse disabled;
+  EXPECT_EQ(ViolationsOf(Disable("book-ticket", "", "ann", &disabled)).at(0).field, "reason");
+  EXPECT_EQ(ViolationsOf(Disable("book-ticket", std::string(513, 'x'), "ann", &disabled)).at(0).field, "reason");
+  EXPECT_EQ(ViolationsOf(Disable("book-ticket", "x", std::string(257, 'x'), &disabled)).at(0).field, "by");
+  EXPECT_EQ(ViolationsOf(Disable("", "x", "ann", &disabled)).at(0).field, "name");
+  EXPECT_EQ(ReasonOf(Disable("nothing", "x", "ann", &disabled)), "DEFINITION_NOT_FOUND");
+  v1::EnableDefinitionResponse enabled;
+  EXPECT_EQ(ReasonOf(Enable("nothing", &enabled)), "DEFINITION_NOT_FOUND");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #define TUTTI_ORCHESTRATOR_API_DEFINITIONS_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,9 @@ class Definitions {
   virtual absl::StatusOr<std::shared_ptr<const catalog::Revision>> Get(absl::string_view name,
                                                                        int64_t revision) const = 0;
   virtual std::vector<std::shared_ptr<const catalog::Revision>> List() const = 0;
+  virtual std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const = 0;
+  virtual absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) = 0;  // blocks
+  virtual absl::Status Enable(absl::string_view name) = 0;                                                   // blocks
 };
 
 }  // namespace tutti::api

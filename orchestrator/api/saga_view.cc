@@ -28,6 +28,7 @@ v1::Step ToStep(const storage::v1::StepRecord& record, const saga::StepRecipe* r
     parking->set_message(record.parking().message());
     *parking->mutable_since() = ToTimestamp(record.parking().since_ms());
     parking->set_history_sequence(record.parking().history_sequence());
+    parking->set_operation(record.parking().operation());
   }
   if (record.started_ms() != 0) *step.mutable_start_time() = ToTimestamp(record.started_ms());
   if (record.finished_ms() != 0) *step.mutable_end_time() = ToTimestamp(record.finished_ms());

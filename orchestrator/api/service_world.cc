@@ -115,6 +115,30 @@ std::vector<std::shared_ptr<const catalog::Revision>> FakeDefinitions::List() co
   return newest;
 }
 
+std::optional<storage::v1::DisablementRecord> FakeDefinitions::FindDisablement(absl::string_view name) const {
+  MutexLock lock(&mu_);
+  const auto found = disablements_.find(name);
+  if (found == disablements_.end()) return std::nullopt;
+  return found->second;
+}
+
+absl::Status FakeDefinitions::Disable(absl::string_view name, absl::string_view reason, absl::string_view by) {
+  if (auto known = Get(name, 0); !known.ok()) return known.status();
+  MutexLock lock(&mu_);
+  storage::v1::DisablementRecord& disablement = disablements_[std::string(name)];
+  disablement.set_reason(std::string(reason));
+  disablement.set_by(std::string(by));
+  disablement.set_since_ms(kStartMs);
+  return absl::OkStatus();
+}
+
+absl::Status FakeDefinitions::Enable(absl::string_view name) {
+  if (auto known = Get(name, 0); !known.ok()) return known.status();
+  MutexLock lock(&mu_);
+  disablements_.erase(std::string(name));
+  return absl::OkStatus();
+}
+
 void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
   MutexLock one_at_a_time(&start_mu_);
   {

@@ -47,6 +47,9 @@ class FakeDefinitions final : public Definitions {
   absl::StatusOr<catalog::ApplyResult> Apply(absl::string_view source, bool dry_run) override;
   absl::StatusOr<std::shared_ptr<const catalog::Revision>> Get(absl::string_view name, int64_t revision) const override;
   std::vector<std::shared_ptr<const catalog::Revision>> List() const override;
+  std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const override;
+  absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) override;
+  absl::Status Enable(absl::string_view name) override;
 
  private:
   std::shared_ptr<const catalog::Revision> Add(const std::string& name, int64_t revision) ABSL_LOCKS_EXCLUDED(mu_);
@@ -54,6 +57,7 @@ class FakeDefinitions final : public Definitions {
   mutable Mutex mu_;
   std::map<std::string, std::map<int64_t, std::shared_ptr<const catalog::Revision>>, std::less<>> revisions_
       ABSL_GUARDED_BY(mu_);
+  std::map<std::string, storage::v1::DisablementRecord, std::less<>> disablements_ ABSL_GUARDED_BY(mu_);
 };
 
 // Starts are as the shards make them; cancels answer as told.

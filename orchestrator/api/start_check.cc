@@ -33,6 +33,12 @@ absl::Status FillIn(const std::string& definition, int64_t revision, const googl
     }
     return found.status();
   }
+  if (const auto disablement = definitions.FindDisablement(definition); disablement.has_value()) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          "definition: ", definition, " is disabled and takes no new sagas: ", disablement->reason(),
+                          disablement->by().empty() ? "" : absl::StrCat(" (", disablement->by(), ")"))),
+                      "DEFINITION_DISABLED");
+  }
   const catalog::Revision& chosen = **found;
   auto encoded = chosen.compiled->EncodeInput(input);
   if (!encoded.ok()) return encoded.status();

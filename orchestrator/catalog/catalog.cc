@@ -9,7 +9,9 @@
 namespace tutti::catalog {
 namespace {
 
-constexpr uint32_t kRecordVersion = 1;
+constexpr uint32_t kRevisionVersion = 1;
+// What holds for a definition as a whole came later; a binary that does not know it must not start sagas it forbids.
+constexpr uint32_t kWholeVersion = 2;
 
 // The outcome of one commit, awaited by the thread that handed it over.
 class Commitment {
@@ -30,7 +32,7 @@ class Commitment {
     while (!done_) condition_.Wait(&mu_);
     if (result_ == store::CommitResult::kDurable) return absl::OkStatus();
     return absl::UnavailableError(
-        absl::StrCat("nobody knows whether the revision was stored; apply it again: ", detail_.message()));
+        absl::StrCat("nobody knows whether the change was stored; send it again: ", detail_.message()));
   }
 
  private:
@@ -52,10 +54,15 @@ absl::Status Catalog::Load() {
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> records = reader_->GetDefinitions();
   if (!records.ok()) return records.status();
   decltype(revisions_) loaded;
+  decltype(disablements_) disablements;
   for (storage::v1::DefinitionRecord& record : *records) {
-    if (record.version() > kRecordVersion) {
+    if (record.version() > kWholeVersion) {
       return absl::FailedPreconditionError(absl::StrCat("definition `", record.name(), "` revision ", record.revision(),
                                                         " was stored by a newer version; start that one"));
+    }
+    if (record.revision() == 0) {
+      if (record.has_disablement()) disablements[record.name()] = record.disablement();
+      continue;
     }
     absl::StatusOr<definition::Compiled> compiled = definition::Recompile(record);
     if (!compiled.ok()) return compiled.status();
@@ -66,6 +73,7 @@ absl::Status Catalog::Load() {
   }
   MutexLock lock(&mu_);
   revisions_ = std::move(loaded);
+  disablements_ = std::move(disablements);
   return absl::OkStatus();
 }
 
@@ -86,7 +94,7 @@ absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_ru
     }
   }
   auto revision = std::make_shared<Revision>();
-  revision->record.set_version(kRecordVersion);
+  revision->record.set_version(kRevisionVersion);
   revision->record.set_name(compiled->name);
   revision->record.set_revision(next);
   revision->record.set_source(std::string(source));
@@ -100,14 +108,55 @@ absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_ru
   revision->compiled = kept->definition;
   if (dry_run) return ApplyResult{std::move(revision), false};
 
-  store::WriteSet write_set;
-  write_set.definitions.push_back(revision->record);
-  Commitment commitment;
-  store_->Commit(std::move(write_set), commitment.Callback());
-  if (absl::Status status = commitment.Await(); !status.ok()) return status;
+  if (absl::Status status = Keep(revision->record); !status.ok()) return status;
   MutexLock lock(&mu_);
   revisions_[revision->record.name()][next] = revision;
   return ApplyResult{std::move(revision), false};
+}
+
+absl::Status Catalog::Keep(const storage::v1::DefinitionRecord& record) {
+  store::WriteSet write_set;
+  write_set.definitions.push_back(record);
+  Commitment commitment;
+  store_->Commit(std::move(write_set), commitment.Callback());
+  return commitment.Await();
+}
+
+std::optional<storage::v1::DisablementRecord> Catalog::FindDisablement(absl::string_view name) const {
+  MutexLock lock(&mu_);
+  const auto it = disablements_.find(name);
+  if (it == disablements_.end()) return std::nullopt;
+  return it->second;
+}
+
+absl::Status Catalog::Disable(absl::string_view name, absl::string_view reason, absl::string_view by) {
+  storage::v1::DisablementRecord disablement;
+  disablement.set_reason(std::string(reason));
+  disablement.set_by(std::string(by));
+  disablement.set_since_ms(clock_->WallMs());
+  return SetDisablement(name, std::move(disablement));
+}
+
+absl::Status Catalog::Enable(absl::string_view name) {
+  return SetDisablement(name, std::nullopt);
+}
+
+absl::Status Catalog::SetDisablement(absl::string_view name,
+                                     std::optional<storage::v1::DisablementRecord> disablement) {
+  MutexLock apply_lock(&apply_mu_);
+  if (auto known = Get(name, 0); !known.ok()) return known.status();
+  storage::v1::DefinitionRecord record;
+  record.set_version(kWholeVersion);
+  record.set_name(std::string(name));
+  if (disablement.has_value()) *record.mutable_disablement() = *disablement;
+  if (absl::Status status = Keep(record); !status.ok()) return status;
+  MutexLock lock(&mu_);
+  if (disablement.has_value()) {
+    disablements_[record.name()] = *std::move(disablement);
+  } else {
+    disablements_.erase(record.name());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const Revision>> Catalog::Get(absl::string_view name, int64_t revision) const {

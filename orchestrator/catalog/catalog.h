@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,18 +45,28 @@ class Catalog final : public saga::RecipeSource {
   // The newest revision of each definition, by name.
   std::vector<std::shared_ptr<const Revision>> List() const;
 
+  // Set while the definition takes no new sagas, whatever the revision.
+  std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const;
+  // Block until it is durable. NOT_FOUND as Get; repeating either is harmless.
+  absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by);
+  absl::Status Enable(absl::string_view name);
+
   std::shared_ptr<const saga::Recipe> Find(absl::string_view definition, int64_t revision) const override;
 
  private:
+  absl::Status Keep(const storage::v1::DefinitionRecord& record);
+  absl::Status SetDisablement(absl::string_view name, std::optional<storage::v1::DisablementRecord> disablement);
+
   store::SagaStore* const store_;
   const store::SagaReader* const reader_;
   definition::DescriptorSource* const descriptors_;
   const Clock* const clock_;
 
-  Mutex apply_mu_;  // one apply at a time; taken before mu_
+  Mutex apply_mu_;  // one change at a time; taken before mu_
   mutable Mutex mu_;
   std::map<std::string, std::map<int64_t, std::shared_ptr<const Revision>>, std::less<>> revisions_
       ABSL_GUARDED_BY(mu_);
+  std::map<std::string, storage::v1::DisablementRecord, std::less<>> disablements_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace tutti::catalog

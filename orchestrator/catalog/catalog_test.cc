@@ -19,7 +19,12 @@ class DefinitionStore final : public store::SagaStore, public store::SagaReader 
  public:
   void Commit(const store::WriteSet& write_set, store::CommitDone done) override {
     if (result == store::CommitResult::kDurable) {
-      for (auto& record : write_set.definitions) records.push_back(std::move(record));
+      for (const auto& record : write_set.definitions) {
+        std::erase_if(records, [&](const auto& old) {
+          return old.name() == record.name() && old.revision() == record.revision();
+        });
+        records.push_back(record);
+      }
     }
     done(result, result == store::CommitResult::kDurable ? absl::OkStatus() : absl::InternalError("disk on fire"));
   }
@@ -133,8 +138,39 @@ TEST_F(CatalogTest, ARecordThatCannotBeReadStopsTheStart) {
   ASSERT_EQ(store_.records.size(), 1u);
   store_.records[0].clear_descriptors();
   EXPECT_TRUE(absl::IsDataLoss(Catalog(&store_, &store_, &source_, &clock_).Load()));
-  store_.records[0].set_version(2);
+  store_.records[0].set_version(3);
   EXPECT_TRUE(absl::IsFailedPrecondition(Catalog(&store_, &store_, &source_, &clock_).Load()));
+}
+
+TEST_F(CatalogTest, ADisabledDefinitionStaysSoOverNewRevisionsAndRestarts) {
+  EXPECT_TRUE(absl::IsNotFound(catalog_.Disable("buy", "fraud", "ann")));
+  Applied(Text("buy", "1s"));
+  ASSERT_TRUE(catalog_.Disable("buy", "fraud", "ann").ok());
+  EXPECT_EQ(Applied(Text("buy", "2s")), 2);
+  EXPECT_EQ(catalog_.List().size(), 1u);
+  Catalog restarted(&store_, &store_, &source_, &clock_);
+  ASSERT_TRUE(restarted.Load().ok());
+  for (const Catalog* catalog : {&catalog_, &restarted}) {
+    const auto disablement = catalog->FindDisablement("buy");
+    ASSERT_TRUE(disablement.has_value());
+    EXPECT_EQ(disablement->reason(), "fraud");
+    EXPECT_EQ(disablement->by(), "ann");
+    EXPECT_EQ(disablement->since_ms(), clock_.WallMs());
+    EXPECT_FALSE(catalog->FindDisablement("sell").has_value());
+    EXPECT_NE(catalog->Find("buy", 1), nullptr) << "its sagas go on";
+  }
+  ASSERT_TRUE(restarted.Enable("buy").ok());
+  EXPECT_FALSE(restarted.FindDisablement("buy").has_value());
+  Catalog again(&store_, &store_, &source_, &clock_);
+  ASSERT_TRUE(again.Load().ok());
+  EXPECT_FALSE(again.FindDisablement("buy").has_value());
+}
+
+TEST_F(CatalogTest, ADisablementThatIsNotDurableDoesNotHold) {
+  Applied(Text("buy", "1s"));
+  store_.result = store::CommitResult::kUnknown;
+  EXPECT_TRUE(absl::IsUnavailable(catalog_.Disable("buy", "fraud", "ann")));
+  EXPECT_FALSE(catalog_.FindDisablement("buy").has_value());
 }
 
 TEST_F(CatalogTest, ARevisionThatIsNotDurableIsNotThere) {

@@ -43,6 +43,10 @@ EXACT = {
     ("CancelSaga", "reason"): [("a" * 1025, "FIELD_INVALID")],
     ("CancelSaga", "by"): [("a" * 257, "FIELD_INVALID")],
     ("ApplyDefinition", "source"): [("", "INVALID_DEFINITION"), ("a" * (1024 * KIB + 1), "INVALID_DEFINITION")],
+    ("DisableDefinition", "reason"): [("", "FIELD_INVALID"), ("a" * 513, "FIELD_INVALID")],
+    ("DisableDefinition", "by"): [("a" * 257, "FIELD_INVALID")],
+    ("DisableDefinition", "name"): [("", "NAME_INVALID"), ("nothing", "DEFINITION_NOT_FOUND")],
+    ("EnableDefinition", "name"): [("", "NAME_INVALID"), ("nothing", "DEFINITION_NOT_FOUND")],
     ("GetDefinition", "name"): [("", "NAME_INVALID"), ("nothing", "DEFINITION_NOT_FOUND")],
 }
 

@@ -1,5 +1,6 @@
 #include "tools/tuttictl/client.h"
 
+#include <algorithm>
 #include <sstream>
 #include <thread>
 
@@ -26,35 +27,71 @@ class FakeSagas final : public v1::SagaService::Service {
     response->mutable_saga()->set_saga_id(request->saga_id());
     return ToGrpcStatus(status);
   }
-  grpc::Status RunSaga(grpc::ServerContext* context, const v1::RunSagaRequest*,
-                       v1::RunSagaResponse* response) override {
-    while (hang && !context->IsCancelled()) std::this_thread::yield();
-    response->mutable_saga()->set_state(state);
+  grpc::Status GetSaga(grpc::ServerContext*, const v1::GetSagaRequest*, v1::GetSagaResponse* response) override {
+    *response->mutable_saga() = saga;
     return ToGrpcStatus(status);
   }
-  grpc::Status WatchSaga(grpc::ServerContext*, const v1::WatchSagaRequest*,
+  grpc::Status WatchSaga(grpc::ServerContext* context, const v1::WatchSagaRequest*,
                          grpc::ServerWriter<v1::WatchSagaResponse>* writer) override {
     v1::WatchSagaResponse response;
-    response.mutable_event()->set_type(v1::EVENT_TYPE_SAGA_STARTED);
-    response.mutable_event()->set_saga_state(v1::SAGA_STATE_RUNNING);
-    writer->Write(response);
-    response.mutable_event()->set_type(v1::EVENT_TYPE_SAGA_COMPENSATED);
-    response.mutable_event()->set_saga_state(state);
-    writer->Write(response);
+    for (const auto& event : history) {
+      *response.mutable_event() = event;
+      writer->Write(response);
+    }
+    while (hang && !context->IsCancelled()) std::this_thread::yield();
     return grpc::Status::OK;
+  }
+  grpc::Status RetrySaga(grpc::ServerContext*, const v1::RetrySagaRequest* request, v1::RetrySagaResponse*) override {
+    retry = *request;
+    return ToGrpcStatus(status);
+  }
+  grpc::Status ResolveStep(grpc::ServerContext*, const v1::ResolveStepRequest* request,
+                           v1::ResolveStepResponse*) override {
+    resolve = *request;
+    return ToGrpcStatus(status);
   }
   grpc::Status ListSagas(grpc::ServerContext*, const v1::ListSagasRequest* request,
                          v1::ListSagasResponse* response) override {
+    filter = request->filter();
     const int first = request->page_token().empty() ? 0 : std::stoi(request->page_token());
     const int end = std::min(first + std::min(request->page_size(), 2), 5);
-    for (int i = first; i < end; ++i) response->add_sagas()->set_saga_id(absl::StrCat("saga-", i));
+    for (int i = first; i < end; ++i) {
+      *response->add_sagas() = saga;
+      response->mutable_sagas()->rbegin()->set_saga_id(absl::StrCat("saga-", i));
+    }
     if (end < 5) response->set_next_page_token(absl::StrCat(end));
     return grpc::Status::OK;
   }
 
+  // The history's last entry, and the saga it leads to.
+  void End(v1::EventType type, v1::SagaState state) {
+    AddEvent(type, state);
+    saga.set_state(state);
+  }
+  void AddEvent(v1::EventType type, v1::SagaState state) {
+    v1::HistoryEvent& event = history.emplace_back();
+    event.set_sequence(static_cast<int64_t>(history.size()));
+    event.set_type(type);
+    event.set_saga_state(state);
+    saga.set_history_sequence(event.sequence());
+  }
+  void Park(const std::string& name, int64_t sequence) {
+    auto* step = saga.add_steps();
+    step->set_name(name);
+    step->mutable_parking()->set_cause(v1::PARKING_CAUSE_REFUSED);
+    step->mutable_parking()->set_operation(v1::OPERATION_COMPENSATION);
+    step->mutable_parking()->set_message("no such payment");
+    step->mutable_parking()->set_history_sequence(sequence);
+    saga.set_parked(true);
+  }
+
   v1::StartSagaRequest start;
+  v1::RetrySagaRequest retry;
+  v1::ResolveStepRequest resolve;
+  std::string filter;
   absl::Status status;
-  v1::SagaState state = v1::SAGA_STATE_RUNNING;
+  v1::Saga saga;
+  std::vector<v1::HistoryEvent> history;
   bool hang = false;
 };
 
@@ -71,9 +108,16 @@ class ClientTest : public testing::Test {
     err_.str("");
     return RunCommand(options,
                       grpc::CreateChannel(absl::StrCat("127.0.0.1:", port_), grpc::InsecureChannelCredentials()),
-                      /*color=*/false, out_, err_);
+                      terminal_, out_, err_);
+  }
+  Options For(Command command) {
+    Options options;
+    options.command = command;
+    options.saga_id = "a";
+    return options;
   }
   FakeSagas sagas_;
+  Terminal terminal_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
   std::ostringstream out_, err_;
@@ -93,26 +137,134 @@ TEST_F(ClientTest, StartSendsTheInputAndMintsAnIdThatItTells) {
 }
 
 TEST_F(ClientTest, RunTellsTheEndByItsExitCode) {
-  Options options;
-  options.command = Command::kSagaRun;
-  sagas_.state = v1::SAGA_STATE_SUCCEEDED;
-  EXPECT_EQ(Run(options), kExitOk);
-  sagas_.state = v1::SAGA_STATE_COMPENSATED;
+  Options options = For(Command::kSagaRun);
+  options.until_finished = true;
+  sagas_.AddEvent(v1::EVENT_TYPE_SAGA_STARTED, v1::SAGA_STATE_RUNNING);
+  sagas_.End(v1::EVENT_TYPE_SAGA_SUCCEEDED, v1::SAGA_STATE_SUCCEEDED);
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  sagas_.history.back().set_type(v1::EVENT_TYPE_SAGA_COMPENSATED);
+  sagas_.saga.set_state(v1::SAGA_STATE_COMPENSATED);
   EXPECT_EQ(Run(options), kExitCompensated);
-  sagas_.hang = true;
+  EXPECT_THAT(out_.str(), HasSubstr("COMPENSATED"));
+}
+
+TEST_F(ClientTest, RunStopsAtTheCommitPointUnlessToldToWaitOn) {
+  Options options = For(Command::kSagaRun);
   options.timeout_s = 1;
+  sagas_.hang = true;
+  sagas_.End(v1::EVENT_TYPE_SAGA_COMMITTED, v1::SAGA_STATE_RUNNING);
+  sagas_.saga.mutable_commit_time()->set_seconds(1);
+  EXPECT_EQ(Run(options), kExitOk);
+  options.until_finished = true;
   EXPECT_EQ(Run(options), kExitTimedOut);
 }
 
+TEST_F(ClientTest, RunAndWatchStopAtAParkingButNotAtOneOfThePast) {
+  sagas_.AddEvent(v1::EVENT_TYPE_STEP_PARKED, v1::SAGA_STATE_RUNNING);
+  sagas_.saga.set_state(v1::SAGA_STATE_RUNNING);
+  for (const Command command : {Command::kSagaRun, Command::kSagaWatch}) {
+    Options options = For(command);
+    options.until_finished = true;
+    options.timeout_s = 1;
+    sagas_.hang = true;
+    sagas_.saga.set_parked(true);
+    EXPECT_EQ(Run(options), kExitParked);
+    sagas_.saga.set_parked(false);
+    EXPECT_EQ(Run(options), kExitTimedOut);
+  }
+}
+
 TEST_F(ClientTest, WatchPrintsTheTimelineAndTellsTheEnd) {
-  Options options;
-  options.command = Command::kSagaWatch;
-  sagas_.state = v1::SAGA_STATE_COMPENSATED;
+  sagas_.AddEvent(v1::EVENT_TYPE_SAGA_STARTED, v1::SAGA_STATE_RUNNING);
+  sagas_.AddEvent(v1::EVENT_TYPE_STEP_PARKED, v1::SAGA_STATE_RUNNING);
+  sagas_.End(v1::EVENT_TYPE_SAGA_COMPENSATED, v1::SAGA_STATE_COMPENSATED);
+  Options options = For(Command::kSagaWatch);
   EXPECT_EQ(Run(options), kExitCompensated);
   EXPECT_THAT(out_.str(), HasSubstr("STARTED\n"));
   EXPECT_THAT(out_.str(), HasSubstr("COMPENSATED\n"));
-  sagas_.state = v1::SAGA_STATE_SUCCEEDED;
+  EXPECT_THAT(out_.str(), testing::Not(HasSubstr("\x1b")));
+  options.format = Format::kJson;
+  EXPECT_EQ(Run(options), kExitCompensated);
+  const std::string json = out_.str();
+  EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 3) << json;
+  options.format = Format::kYaml;
+  EXPECT_EQ(Run(options), kExitCompensated);
+  EXPECT_THAT(out_.str(), testing::StartsWith("---\nsequence: 1\n"));
+  sagas_.history.back().set_saga_state(v1::SAGA_STATE_SUCCEEDED);
   EXPECT_EQ(Run(options), kExitOk);
+}
+
+TEST_F(ClientTest, OnATerminalTheStatusIsRedrawnBelowTheHistory) {
+  terminal_.live = true;
+  sagas_.saga.set_saga_id("order-1");
+  sagas_.AddEvent(v1::EVENT_TYPE_SAGA_STARTED, v1::SAGA_STATE_RUNNING);
+  sagas_.End(v1::EVENT_TYPE_SAGA_COMPENSATED, v1::SAGA_STATE_COMPENSATED);
+  EXPECT_EQ(Run(For(Command::kSagaWatch)), kExitCompensated);
+  EXPECT_THAT(out_.str(), HasSubstr("STARTED\n"));
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("order-1 .*COMPENSATED.*\n$"));
+}
+
+TEST_F(ClientTest, ParkedListsTheStepsOfParkedSagas) {
+  sagas_.saga.add_steps()->set_name("fine");
+  sagas_.Park("charge", 7);
+  Options options = For(Command::kParked);
+  options.definition = "book";
+  options.limit = 1;
+  EXPECT_EQ(Run(options), kExitOk);
+  EXPECT_EQ(sagas_.filter, "parked = true AND definition = \"book\"");
+  EXPECT_THAT(out_.str(), testing::ContainsRegex("saga-0 .*charge +COMPENSATION +REFUSED .* 7 +no such payment\n"));
+  EXPECT_THAT(out_.str(), testing::Not(HasSubstr("fine")));
+  options.format = Format::kYaml;
+  EXPECT_EQ(Run(options), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("history_sequence: 7\n"));
+}
+
+TEST_F(ClientTest, RetryPassesTheParkingsItFound) {
+  sagas_.Park("charge", 7);
+  sagas_.Park("ship", 9);
+  Options options = For(Command::kRetry);
+  options.reason = "it is back";
+  options.by = "ann";
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  ASSERT_EQ(sagas_.retry.steps_size(), 2);
+  EXPECT_EQ(sagas_.retry.steps(1).step(), "ship");
+  EXPECT_EQ(sagas_.retry.steps(1).history_sequence(), 9);
+  EXPECT_EQ(sagas_.retry.reason(), "it is back");
+  EXPECT_EQ(sagas_.retry.by(), "ann");
+  options.steps = {"charge"};
+  EXPECT_EQ(Run(options), kExitOk);
+  ASSERT_EQ(sagas_.retry.steps_size(), 1);
+  EXPECT_EQ(sagas_.retry.steps(0).history_sequence(), 7);
+  options.parking_sequence = 3;
+  EXPECT_EQ(Run(options), kExitOk);
+  EXPECT_EQ(sagas_.retry.steps(0).history_sequence(), 3);
+}
+
+TEST_F(ClientTest, WhatIsNotParkedIsNotRetried) {
+  EXPECT_EQ(Run(For(Command::kRetry)), kExitError);
+  EXPECT_THAT(err_.str(), HasSubstr("is not parked"));
+  sagas_.Park("charge", 7);
+  Options options = For(Command::kRetry);
+  options.steps = {"charge", "ship"};
+  EXPECT_EQ(Run(options), kExitError);
+  EXPECT_THAT(err_.str(), HasSubstr("step ship of saga"));
+  EXPECT_EQ(sagas_.retry.saga_id(), "");
+}
+
+TEST_F(ClientTest, ResolveSendsTheWordAndTheReply) {
+  sagas_.Park("charge", 7);
+  Options options = For(Command::kResolve);
+  options.steps = {"charge"};
+  options.resolve_done = true;
+  options.reply = "{\"payment_id\":\"p1\"}";
+  options.reason = "seen in the ledger";
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  EXPECT_EQ(sagas_.resolve.history_sequence(), 7);
+  EXPECT_EQ(sagas_.resolve.resolution(), v1::RESOLUTION_DONE);
+  EXPECT_EQ(sagas_.resolve.reply().fields().at("payment_id").string_value(), "p1");
+  EXPECT_EQ(sagas_.resolve.reason(), "seen in the ledger");
+  options.reply = "nonsense";
+  EXPECT_EQ(Run(options), kExitError);
 }
 
 TEST_F(ClientTest, ListFollowsPagesUpToItsLimit) {
@@ -149,9 +301,7 @@ TEST_F(ClientTest, BadInputIsRefusedBeforeAnythingIsSent) {
 TEST_F(ClientTest, NoServerIsUnavailable) {
   server_->Shutdown();
   server_.reset();
-  Options options;
-  options.command = Command::kSagaRun;
-  EXPECT_EQ(Run(options), kExitUnavailable);
+  EXPECT_EQ(Run(For(Command::kSagaRun)), kExitUnavailable);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // tuttictl: the command line of a Tutti orchestrator.
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -6,17 +7,42 @@
 #include <string>
 #include <vector>
 
-#include "grpcpp/grpcpp.h"
 #include "tools/tuttictl/client.h"
 #include "tools/tuttictl/options.h"
+#include "tools/tuttictl/render.h"
 
-int main(int argc, char** argv) {
-  const auto parsed = tutti::ctl::ParseArguments(std::vector<std::string>(argv + 1, argv + argc));
+namespace tutti::ctl {
+namespace {
+
+Terminal StandardOutput(ColorChoice choice) {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* kind = std::getenv("TERM");
+  const bool is_dumb = kind == nullptr || std::string(kind) == "dumb" || *kind == '\0';
+  Terminal terminal;
+  terminal.live = isatty(STDOUT_FILENO) == 1 && !is_dumb;
+  const bool wants_color = terminal.live && (no_color == nullptr || *no_color == '\0');
+  terminal.color = choice == ColorChoice::kAlways || (choice == ColorChoice::kAuto && wants_color);
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) terminal.columns = size.ws_col;
+  return terminal;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const ParsedArguments parsed = ParseArguments(arguments);
   std::cout << parsed.out;
   std::cerr << parsed.err;
   if (!parsed.options.has_value()) return parsed.exit_code;
-  const char* no_color = std::getenv("NO_COLOR");
-  const bool color = isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-  const auto channel = grpc::CreateChannel(parsed.options->address, grpc::InsecureChannelCredentials());
-  return tutti::ctl::RunCommand(*parsed.options, channel, color, std::cout, std::cerr);
+  auto channel = OpenChannel(*parsed.options);
+  if (!channel.ok()) {
+    std::cerr << RenderError(channel.status());
+    return kExitError;
+  }
+  return RunCommand(*parsed.options, *channel, StandardOutput(parsed.options->color), std::cout, std::cerr);
+}
+
+}  // namespace
+}  // namespace tutti::ctl
+
+int main(int argc, char** argv) {
+  return tutti::ctl::Main({argv + 1, argv + argc});
 }

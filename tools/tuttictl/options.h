@@ -11,10 +11,11 @@ namespace tutti::ctl {
 
 // How the process ends.
 enum ExitCode {
-  kExitOk = 0,  // done; of a saga: succeeded, or past its commit point
+  kExitOk = 0,  // done; of a saga: succeeded, or past its commit point where only that was awaited
   kExitError = 1,
   kExitUsage = 2,
   kExitCompensated = 3,
+  kExitParked = 4,
   kExitTimedOut = 5,
   kExitUnavailable = 6,
 };
@@ -23,6 +24,8 @@ enum class Command {
   kDefinitionApply,
   kDefinitionGet,
   kDefinitionList,
+  kDefinitionDisable,
+  kDefinitionEnable,
   kSagaStart,
   kSagaRun,
   kSagaGet,
@@ -30,12 +33,28 @@ enum class Command {
   kSagaWatch,
   kSagaHistory,
   kSagaCancel,
+  kParked,
+  kRetry,
+  kResolve,
+};
+
+enum class Format { kTable, kJson, kYaml };
+enum class ColorChoice { kAuto, kAlways, kNever };
+
+struct TlsOptions {
+  bool enabled = false;  // set by any of the others, too
+  std::string ca_file;   // empty: the system's
+  std::string certificate_file;
+  std::string private_key_file;
+  std::string server_name;  // empty: as in the address
 };
 
 struct Options {
   Command command = Command::kSagaGet;
   std::string address = "127.0.0.1:7500";
-  bool json = false;
+  TlsOptions tls;
+  Format format = Format::kTable;
+  ColorChoice color = ColorChoice::kAuto;
   int64_t timeout_s = 0;  // 0: 30 for a single answer, none for run and watch
 
   std::string file = "-";  // definition apply
@@ -46,10 +65,15 @@ struct Options {
   std::string saga_id;     // start and run mint one when it is empty
   std::string input;       // JSON
   std::string input_file;  // "-": standard input
-  bool wait_finished = false;
+  bool until_finished = false;
   int64_t from_sequence = 1;
   std::string filter;
   int limit = 50;
+
+  std::vector<std::string> steps;  // retry: those, or all that are parked; resolve: the one
+  int64_t parking_sequence = 0;    // 0: the present parking
+  bool resolve_done = false;
+  std::string reply;  // JSON
   std::string reason;
   std::string by;
 };
@@ -61,7 +85,7 @@ struct ParsedArguments {
   std::string err;
 };
 
-// `arguments` without the program's name. Reads TUTTI_ADDRESS and USER from the environment.
+// `arguments` without the program's name. Reads TUTTI_ADDRESS, TUTTI_TLS* and USER from the environment.
 ParsedArguments ParseArguments(const std::vector<std::string>& arguments);
 
 }  // namespace tutti::ctl

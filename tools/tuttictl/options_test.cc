@@ -33,9 +33,10 @@ TEST(OptionsTest, SagaStartTakesInputAndId) {
 }
 
 TEST(OptionsTest, GlobalOptionsMayStandAnywhere) {
-  EXPECT_TRUE(MustParse({"-o", "json", "saga", "get", "a"}).json);
-  EXPECT_TRUE(MustParse({"saga", "get", "a", "-o", "json"}).json);
-  EXPECT_FALSE(MustParse({"saga", "get", "a"}).json);
+  EXPECT_EQ(MustParse({"-o", "json", "saga", "get", "a"}).format, Format::kJson);
+  EXPECT_EQ(MustParse({"saga", "get", "a", "-o", "yaml"}).format, Format::kYaml);
+  EXPECT_EQ(MustParse({"saga", "get", "a"}).format, Format::kTable);
+  EXPECT_EQ(MustParse({"parked", "--color", "never"}).color, ColorChoice::kNever);
   EXPECT_EQ(MustParse({"saga", "watch", "a", "--timeout", "7"}).timeout_s, 7);
 }
 
@@ -48,9 +49,53 @@ TEST(OptionsTest, AddressComesFromTheFlagThenTheEnvironment) {
 }
 
 TEST(OptionsTest, RunWaitsForTheCommitPointUnlessToldOtherwise) {
-  EXPECT_FALSE(MustParse({"saga", "run", "d"}).wait_finished);
-  EXPECT_FALSE(MustParse({"saga", "run", "d", "--wait-until", "committed"}).wait_finished);
-  EXPECT_TRUE(MustParse({"saga", "run", "d", "--wait-until", "finished"}).wait_finished);
+  EXPECT_FALSE(MustParse({"saga", "run", "d"}).until_finished);
+  EXPECT_FALSE(MustParse({"saga", "run", "d", "--wait-until", "committed"}).until_finished);
+  EXPECT_TRUE(MustParse({"saga", "run", "d", "--wait-until", "finished"}).until_finished);
+  EXPECT_TRUE(MustParse({"saga", "run", "d", "--until-finished"}).until_finished);
+  EXPECT_TRUE(MustParse({"saga", "watch", "a", "--until-finished"}).until_finished);
+}
+
+TEST(OptionsTest, RetryMeansAllStepsOrThoseNamed) {
+  Options options = MustParse({"retry", "a"});
+  EXPECT_EQ(options.command, Command::kRetry);
+  EXPECT_EQ(options.saga_id, "a");
+  EXPECT_TRUE(options.steps.empty());
+  options = MustParse({"saga", "retry", "a", "--step", "x", "--step", "y", "--reason", "bank is back", "--by", "ann"});
+  EXPECT_EQ(options.command, Command::kRetry);
+  EXPECT_EQ(options.steps, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(options.reason, "bank is back");
+  EXPECT_EQ(options.by, "ann");
+  EXPECT_EQ(MustParse({"retry", "a", "--step", "x", "--sequence", "9"}).parking_sequence, 9);
+  EXPECT_EQ(MustParse({"retry", "--step", "x", "a"}).saga_id, "a") << "a step takes one value only";
+}
+
+TEST(OptionsTest, ResolveTakesTheStepAndTheTruth) {
+  const Options done = MustParse({"resolve", "a", "charge", "--as", "done", "--reply", "{}", "--reason", "seen"});
+  EXPECT_EQ(done.command, Command::kResolve);
+  EXPECT_EQ(done.steps, std::vector<std::string>{"charge"});
+  EXPECT_TRUE(done.resolve_done);
+  EXPECT_EQ(done.reply, "{}");
+  EXPECT_FALSE(MustParse({"resolve", "a", "charge", "--as", "undone", "--reason", "seen"}).resolve_done);
+}
+
+TEST(OptionsTest, WhoSpeaksIsTheUserUnlessToldOtherwise) {
+  setenv("USER", "ben", 1);
+  EXPECT_EQ(MustParse({"retry", "a"}).by, "ben");
+  EXPECT_EQ(MustParse({"definition", "disable", "d", "--reason", "r"}).by, "ben");
+  EXPECT_EQ(MustParse({"saga", "cancel", "a", "--by", "ann"}).by, "ann");
+}
+
+TEST(OptionsTest, AnyTlsOptionTurnsItOn) {
+  EXPECT_FALSE(MustParse({"parked"}).tls.enabled);
+  EXPECT_TRUE(MustParse({"parked", "--tls"}).tls.enabled);
+  EXPECT_TRUE(MustParse({"parked", "--tls-ca", "ca.pem"}).tls.enabled);
+  setenv("TUTTI_TLS", "true", 1);
+  setenv("TUTTI_TLS_CA", "other.pem", 1);
+  EXPECT_EQ(MustParse({"parked"}).tls.ca_file, "other.pem");
+  unsetenv("TUTTI_TLS_CA");
+  EXPECT_TRUE(MustParse({"parked"}).tls.enabled);
+  unsetenv("TUTTI_TLS");
 }
 
 TEST(OptionsTest, UsageMistakesEndWithTwoAndSayWhy) {
@@ -63,7 +108,16 @@ TEST(OptionsTest, UsageMistakesEndWithTwoAndSayWhy) {
                                              {"saga", "get", "a", "-o", "xml"},
                                              {"saga", "list", "--limit", "0"},
                                              {"saga", "run", "d", "--wait-until", "noon"},
-                                             {"saga", "start", "d", "--input", "{}", "--input-file", "f"}}) {
+                                             {"saga", "start", "d", "--input", "{}", "--input-file", "f"},
+                                             {"retry", "a", "--sequence", "3"},
+                                             {"retry", "a", "--step", "x", "--step", "y", "--sequence", "3"},
+                                             {"resolve", "a", "x", "--as", "done"},
+                                             {"resolve", "a", "x", "--as", "maybe", "--reason", "r"},
+                                             {"resolve", "a", "x", "--as", "undone", "--reason", "r", "--reply", "{}"},
+                                             {"definition", "disable", "d"},
+                                             {"parked", "--color", "blue"},
+                                             {"parked", "--tls-certificate", "c.pem"},
+                                             {"completion", "tcsh"}}) {
     const auto parsed = ParseArguments(arguments);
     EXPECT_FALSE(parsed.options.has_value()) << testing::PrintToString(arguments);
     EXPECT_EQ(parsed.exit_code, kExitUsage) << testing::PrintToString(arguments);
@@ -75,7 +129,7 @@ TEST(OptionsTest, HelpIsNoMistake) {
   const auto parsed = ParseArguments({"--help"});
   EXPECT_FALSE(parsed.options.has_value());
   EXPECT_EQ(parsed.exit_code, kExitOk);
-  EXPECT_THAT(parsed.out, testing::HasSubstr("3 compensated"));
+  EXPECT_THAT(parsed.out, testing::HasSubstr("3 compensated, 4 parked, 5 timed out"));
 }
 
 }  // namespace

@@ -18,10 +18,6 @@ std::string TimeText(const google::protobuf::Timestamp& time) {
   return TimeUtil::ToString(time);
 }
 
-std::string StateText(const v1::Saga& saga) {
-  return absl::StrCat(ShortName(saga.state()), saga.parked() ? " (parked)" : "", saga.settling() ? " (settling)" : "");
-}
-
 std::string DurationOf(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
   return DurationText(TimeUtil::TimestampToMilliseconds(to) - TimeUtil::TimestampToMilliseconds(from));
 }
@@ -42,6 +38,10 @@ std::string RenderSteps(const v1::Saga& saga) {
 }
 
 }  // namespace
+
+std::string StateText(const v1::Saga& saga) {
+  return absl::StrCat(ShortName(saga.state()), saga.parked() ? " (parked)" : "", saga.settling() ? " (settling)" : "");
+}
 
 std::string Table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
@@ -90,10 +90,29 @@ std::string RenderSagas(const std::vector<v1::Saga>& sagas) {
   return Table(rows);
 }
 
+std::string RenderParked(const tuttictl::v1::ParkedSteps& parked, int64_t now_ms) {
+  std::vector<std::vector<std::string>> rows = {
+      {"SAGA", "DEFINITION", "STEP", "OPERATION", "CAUSE", "SINCE", "AGE", "SEQUENCE", "MESSAGE"}};
+  for (const auto& step : parked.parked()) {
+    const int64_t age_ms = std::max<int64_t>(0, now_ms - TimeUtil::TimestampToMilliseconds(step.since()));
+    rows.push_back({step.saga_id(), step.definition(), step.step(), ShortName(step.operation()),
+                    ShortName(step.cause()), TimeText(step.since()), DurationText(age_ms),
+                    absl::StrCat(step.history_sequence()), Printable(step.message())});
+  }
+  return Table(rows);
+}
+
 std::string RenderDefinitions(const std::vector<v1::Definition>& definitions) {
-  std::vector<std::vector<std::string>> rows = {{"DEFINITION", "REVISION", "APPLIED"}};
+  std::vector<std::vector<std::string>> rows = {{"DEFINITION", "REVISION", "APPLIED", "DISABLED"}};
   for (const auto& definition : definitions) {
-    rows.push_back({definition.name(), absl::StrCat(definition.revision()), TimeText(definition.create_time())});
+    const auto& disablement = definition.disablement();
+    std::string disabled;
+    if (definition.has_disablement()) {
+      disabled = absl::StrCat("since ", TimeText(disablement.time()), ": ", Printable(disablement.reason()),
+                              disablement.by().empty() ? "" : absl::StrCat(" (", Printable(disablement.by()), ")"));
+    }
+    rows.push_back(
+        {definition.name(), absl::StrCat(definition.revision()), TimeText(definition.create_time()), disabled});
   }
   return Table(rows);
 }

@@ -2,11 +2,13 @@
 #ifndef TUTTI_TOOLS_TUTTICTL_RENDER_H_
 #define TUTTI_TOOLS_TUTTICTL_RENDER_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "google/protobuf/message.h"
+#include "tutti/tuttictl/v1/output.pb.h"
 #include "tutti/v1/definition_service.pb.h"
 #include "tutti/v1/saga.pb.h"
 
@@ -15,8 +17,12 @@ namespace tutti::ctl {
 // Columns as wide as their widest cell, the first row is the head. Ends with a line end.
 std::string Table(const std::vector<std::vector<std::string>>& rows);
 
+// "RUNNING (parked)"
+std::string StateText(const v1::Saga& saga);
 std::string RenderSaga(const v1::Saga& saga);
 std::string RenderSagas(const std::vector<v1::Saga>& sagas);
+// `now_ms` since the epoch: ages count to it.
+std::string RenderParked(const tuttictl::v1::ParkedSteps& parked, int64_t now_ms);
 std::string RenderDefinitions(const std::vector<v1::Definition>& definitions);
 // With the proto's own field names and defaults printed. `indent` spreads it over lines.
 std::string RenderJson(const google::protobuf::Message& message, bool indent);

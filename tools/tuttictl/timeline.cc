@@ -14,8 +14,6 @@
 namespace tutti::ctl {
 namespace {
 
-enum class Tone { kPlain, kGood, kDoubt, kBad };
-
 struct Headline {
   std::string text;
   Tone tone = Tone::kPlain;
@@ -137,6 +135,8 @@ std::string DetailsOf(const v1::HistoryEvent& event) {
   return absl::StrJoin(parts, " ");
 }
 
+}  // namespace
+
 absl::string_view ColorOf(Tone tone) {
   switch (tone) {
     case Tone::kGood:
@@ -151,15 +151,13 @@ absl::string_view ColorOf(Tone tone) {
   return "";
 }
 
-}  // namespace
-
 std::string Timeline::Line(const v1::HistoryEvent& event) {
   const int64_t now_ms = google::protobuf::util::TimeUtil::TimestampToMilliseconds(event.time());
   if (!start_ms_.has_value()) start_ms_ = now_ms;
   const int64_t offset_ms = now_ms - *start_ms_;
   const Headline headline = HeadlineOf(event);
   std::string what = absl::StrFormat("%-20s", headline.text);
-  if (color_ && headline.tone != Tone::kPlain) what = absl::StrCat(ColorOf(headline.tone), what, "\x1b[0m");
+  if (color_ && headline.tone != Tone::kPlain) what = absl::StrCat(ColorOf(headline.tone), what, kColorEnd);
   const std::string offset = absl::StrFormat("%+.3fs", static_cast<double>(offset_ms) / 1000.0);
   std::string line =
       absl::StrFormat("%10s  %-16s %-16s %s %s", offset, event.step().empty() ? "-" : Printable(event.step()),
@@ -187,6 +185,9 @@ std::string ShortName(v1::StepKind kind) {
 std::string ShortName(v1::ParkingCause cause) {
   return NameWithout("PARKING_CAUSE_", cause, v1::ParkingCause_Name(cause));
 }
+std::string ShortName(v1::Operation operation) {
+  return NameWithout("OPERATION_", operation, v1::Operation_Name(operation));
+}
 
 std::string AbortText(const v1::AbortReason& reason) {
   const auto with_message = [&](std::string text) {
@@ -213,6 +214,7 @@ std::string AbortText(const v1::AbortReason& reason) {
 std::string DurationText(int64_t ms) {
   if (ms < 1000) return absl::StrCat(ms, " ms");
   if (ms < 60'000) return absl::StrFormat("%.1f s", static_cast<double>(ms) / 1000.0);
+  if (ms >= 3'600'000) return absl::StrCat(ms / 3'600'000, " h ", ms % 3'600'000 / 60'000, " min");
   return absl::StrCat(ms / 60'000, " min ", ms % 60'000 / 1000, " s");
 }
 

@@ -11,6 +11,12 @@
 
 namespace tutti::ctl {
 
+enum class Tone { kPlain, kGood, kDoubt, kBad };
+
+// What switches a terminal to the tone, and back.
+absl::string_view ColorOf(Tone tone);
+inline constexpr absl::string_view kColorEnd = "\x1b[0m";
+
 // Feed it events in order. Not thread-safe.
 class Timeline {
  public:
@@ -34,9 +40,10 @@ std::string ShortName(v1::SagaState state);
 std::string ShortName(v1::StepState state);
 std::string ShortName(v1::StepKind kind);
 std::string ShortName(v1::ParkingCause cause);
+std::string ShortName(v1::Operation operation);
 // "charge was refused: FAILED_PRECONDITION not enough points", "saga timeout", "cancelled by ...".
 std::string AbortText(const v1::AbortReason& reason);
-// "12 ms", "3.4 s", "2 min 5 s".
+// "12 ms", "3.4 s", "2 min 5 s", "26 h 3 min".
 std::string DurationText(int64_t ms);
 
 }  // namespace tutti::ctl

@@ -89,6 +89,7 @@ TEST(TimelineTest, DurationsAreReadable) {
   EXPECT_EQ(DurationText(999), "999 ms");
   EXPECT_EQ(DurationText(3400), "3.4 s");
   EXPECT_EQ(DurationText(125'000), "2 min 5 s");
+  EXPECT_EQ(DurationText(26 * 3'600'000 + 190'000), "26 h 3 min");
 }
 
 }  // namespace
