@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/call_gate.h"
+#include "common/call_interceptor.h"
 #include "common/health_service.h"
 #include "common/mutex.h"
 #include "common/reflection_service.h"
@@ -106,15 +107,21 @@ struct Listener {
 };
 
 absl::StatusOr<Listener> Listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials,
-                                const std::vector<grpc::Service*>& services, std::shared_ptr<ServiceNames> names) {
+                                const std::vector<grpc::Service*>& services, const std::shared_ptr<ServiceNames>& names,
+                                CallObserver* observer) {
   grpc::ServerBuilder builder;
   Listener listener;
   builder.AddListeningPort(address, std::move(credentials), &listener.port);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second process would share the port unnoticed
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
-  builder.SetOption(std::make_unique<NamesOption>(std::move(names)));
+  builder.SetOption(std::make_unique<NamesOption>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
+  if (observer != nullptr) {
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+    interceptors.push_back(MakeCallInterceptor(names, observer));
+    builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  }
   listener.server = builder.BuildAndStart();
   if (listener.server == nullptr || listener.port == 0) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": is the port in use?"));
@@ -133,14 +140,15 @@ class GrpcServerImpl final : public GrpcServer {
     std::vector<grpc::Service*> all = services;
     all.push_back(&health_);
     for (const auto& service : reflection_) all.push_back(service.get());
-    auto main = tutti::Listen(options_.address, *std::move(credentials), all, names_);
+    auto main = tutti::Listen(options_.address, *std::move(credentials), all, names_, options_.observer);
     if (!main.ok()) return main.status();
     main_ = *std::move(main);
     health_.SetServices(*names_);
+    if (options_.observer != nullptr) ObserveServices(*names_, options_.observer);
     if (options_.health_address.empty()) return absl::OkStatus();
     probe_health_.AnswerLiveness();
     auto probe = tutti::Listen(options_.health_address, grpc::InsecureServerCredentials(), {&probe_health_},
-                               std::make_shared<ServiceNames>());
+                               std::make_shared<ServiceNames>(), /*observer=*/nullptr);
     if (!probe.ok()) return probe.status();
     probe_ = *std::move(probe);
     probe_health_.SetServices(*names_);

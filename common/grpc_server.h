@@ -17,6 +17,8 @@ class Service;
 
 namespace tutti {
 
+class CallObserver;
+
 struct GrpcServerOptions {
   std::string address = "127.0.0.1:0";  // port 0: any free one; see port()
   // A plaintext listener of its own for probes; empty: none. It knows the service "liveness" too, which stays SERVING
@@ -28,6 +30,7 @@ struct GrpcServerOptions {
   std::string client_ca_file;
   int64_t drain_delay_ms = 0;          // between NOT_SERVING and refusing new calls, for load balancers to notice
   int64_t drain_deadline_ms = 10'000;  // for calls in flight, after that
+  CallObserver* observer = nullptr;    // of calls, those of the health listener aside; must outlive the server
 };
 
 // Starts NOT_SERVING. Thread-safe.

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "common/call_observer.h"
 #include "common/health_service.h"
 #include "common/mutex.h"
 #include "gmock/gmock.h"
@@ -439,6 +440,89 @@ TEST_F(TlsTest, UnusableFilesAreNamed) {
   const absl::Status status = GrpcServer::Start(options_, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("private_key_file"));
+}
+
+class NotedCalls final : public CallObserver {
+ public:
+  void OnServed(absl::string_view method) override {
+    MutexLock lock(&mu_);
+    served_.insert(std::string(method));
+  }
+  void OnBegin(absl::string_view) override {
+    MutexLock lock(&mu_);
+    ++in_flight_;
+  }
+  void OnEnd(absl::string_view method, int code, double seconds) override {
+    EXPECT_GE(seconds, 0);
+    MutexLock lock(&mu_);
+    --in_flight_;
+    ended_.push_back(absl::StrCat(method, " ", code));
+    changed_.SignalAll();
+  }
+  std::vector<std::string> AwaitEnded(size_t count) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    MutexLock lock(&mu_);
+    while (ended_.size() < count && changed_.WaitUntil(&mu_, deadline)) {
+    }
+    return ended_;
+  }
+  std::set<std::string> served() {
+    MutexLock lock(&mu_);
+    return served_;
+  }
+  int in_flight() {
+    MutexLock lock(&mu_);
+    return in_flight_;
+  }
+
+ private:
+  Mutex mu_;
+  CondVar changed_;
+  std::set<std::string> served_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> ended_ ABSL_GUARDED_BY(mu_);
+  int in_flight_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+TEST(CallObserverTest, HearsOfEveryCallAndItsStatus) {
+  NotedCalls calls;
+  GrpcServerOptions options;
+  options.observer = &calls;
+  auto server = MustStart(options);
+  EXPECT_THAT(calls.served(), testing::IsSupersetOf({"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch"}));
+  const auto channel = ChannelTo(server->port());
+  HealthCheckResponse response;
+  ASSERT_TRUE(CheckHealth(channel, "", &response).ok());
+  CheckHealth(channel, "no.such.Service", &response);
+  EXPECT_THAT(calls.AwaitEnded(2),
+              testing::ElementsAre("grpc.health.v1.Health/Check 0", "grpc.health.v1.Health/Check 5"));
+  {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    HealthCheckRequest request;
+    auto watch = Health::NewStub(channel)->Watch(&context, request);
+    ASSERT_TRUE(watch->Read(&response));
+    EXPECT_EQ(calls.in_flight(), 1);
+    context.TryCancel();
+    while (watch->Read(&response)) {
+    }
+    watch->Finish().ok();
+  }
+  EXPECT_THAT(calls.AwaitEnded(3).back(), "grpc.health.v1.Health/Watch 1");
+  EXPECT_EQ(calls.in_flight(), 0);
+}
+
+TEST(CallObserverTest, AMethodThatIsNotServedIsNobodys) {
+  NotedCalls calls;
+  GrpcServerOptions options;
+  options.observer = &calls;
+  auto server = MustStart(options);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  tutti::v1::GetSagaResponse response;
+  EXPECT_EQ(tutti::v1::SagaService::NewStub(ChannelTo(server->port()))->GetSaga(&context, {}, &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+  server->Drain();
+  EXPECT_THAT(calls.AwaitEnded(0), testing::IsEmpty());
 }
 
 }  // namespace

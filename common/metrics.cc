@@ -48,12 +48,12 @@ std::string HostOf(absl::string_view address) {
 class ExposerListener final : public MetricsListener {
  public:
   ExposerListener(std::string host, std::unique_ptr<prometheus::Exposer> exposer,
-                  std::shared_ptr<prometheus::Registry> registry)
+                  std::shared_ptr<prometheus::Collectable> metrics)
       : host_(std::move(host)),
-        registry_(std::move(registry)),
+        metrics_(std::move(metrics)),
         exposer_(std::move(exposer)),
         port_(exposer_->GetListeningPorts().front()) {
-    exposer_->RegisterCollectable(registry_);
+    exposer_->RegisterCollectable(metrics_);
   }
 
   // The HTTP server looks whether it should stop when somebody connects, or every two seconds. A process that is being
@@ -75,7 +75,7 @@ class ExposerListener final : public MetricsListener {
 
  private:
   const std::string host_;
-  const std::shared_ptr<prometheus::Registry> registry_;  // the exposer holds it weakly
+  const std::shared_ptr<prometheus::Collectable> metrics_;  // the exposer holds it weakly
   std::unique_ptr<prometheus::Exposer> exposer_;
   const int port_;
 };
@@ -83,7 +83,7 @@ class ExposerListener final : public MetricsListener {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(
-    const std::string& address, std::shared_ptr<prometheus::Registry> registry) {
+    const std::string& address, std::shared_ptr<prometheus::Collectable> metrics) {
   // The library reports a port in use by an exception of its HTTP server.
   try {
     auto exposer =
@@ -91,7 +91,7 @@ absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(
     if (exposer->GetListeningPorts().empty()) {
       return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " for metrics"));
     }
-    return std::make_unique<ExposerListener>(HostOf(address), std::move(exposer), std::move(registry));
+    return std::make_unique<ExposerListener>(HostOf(address), std::move(exposer), std::move(metrics));
   } catch (const std::exception& e) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " for metrics: ", e.what()));
   }

@@ -1,4 +1,4 @@
-// The process's metrics registry and its /metrics listener, over prometheus-cpp.
+// The /metrics listener of a process, over prometheus-cpp.
 #ifndef TUTTI_COMMON_METRICS_H_
 #define TUTTI_COMMON_METRICS_H_
 
@@ -6,15 +6,15 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "prometheus/registry.h"
+#include "prometheus/collectable.h"
 
 namespace tutti {
 
-// Serves `registry` at http://<address>/metrics. Port 0 picks a free one.
+// Serves `metrics` at http://<address>/metrics. Port 0 picks a free one.
 class MetricsListener {
  public:
   static absl::StatusOr<std::unique_ptr<MetricsListener>> Start(const std::string& address,
-                                                                std::shared_ptr<prometheus::Registry> registry);
+                                                                std::shared_ptr<prometheus::Collectable> metrics);
   virtual ~MetricsListener() = default;
   virtual int port() const = 0;
 };

@@ -226,6 +226,7 @@ void ParticipantInvoker::TellTimedOut(const CallPtr& call) {
 }
 
 void ParticipantInvoker::TellNotSent(const saga::SendCommand& command, std::string message) {
+  if (options_.on_not_sent) options_.on_not_sent(command.participant);
   Post(command, saga::NotSent{command.attempt, std::move(message)});
 }
 

@@ -50,6 +50,8 @@ class ParticipantInvoker final : public CommandSender {
   struct Options {
     // Per reply, for metrics; must not block. `code` is gRPC's.
     std::function<void(const std::string& participant, saga::StatusCode code, int64_t elapsed_ms)> on_reply;
+    // Per command that ends without having been handed over, for metrics; must not block.
+    std::function<void(const std::string& participant)> on_not_sent;
     // For tests of interleavings: called in that moment, on the thread that is in it; may block.
     std::function<void(InvokerSeam)> at_seam;
   };

@@ -1,48 +1,102 @@
-// Every metric of the orchestrator, in one place. Base units, `_total` for counters, never a saga id in a label.
+// Every metric of the orchestrator's own, in one place. Those that any server has are in common/metric_names.h.
 #ifndef TUTTI_ORCHESTRATOR_METRICS_METRIC_NAMES_H_
 #define TUTTI_ORCHESTRATOR_METRICS_METRIC_NAMES_H_
 
+#include "common/metric_names.h"
+
 namespace tutti::metrics {
 
-struct MetricName {
-  const char* name;
-  const char* help;
-};
-
-// Labels: definition.
-inline constexpr MetricName kSagasStarted{"tutti_sagas_started_total", "Sagas started"};
-// Labels: definition, outcome (succeeded, compensated).
-inline constexpr MetricName kSagasFinished{"tutti_sagas_finished_total", "Sagas that reached a terminal state"};
-// Labels: definition.
-inline constexpr MetricName kSagasExpired{"tutti_sagas_expired_total", "Ended sagas forgotten after id_retention"};
-// Labels: definition, state (running, compensating).
-inline constexpr MetricName kSagasInFlight{"tutti_sagas_in_flight", "Sagas that have not reached a terminal state"};
-// Labels: definition.
-inline constexpr MetricName kStepsParked{"tutti_steps_parked", "Steps that wait for an operator"};
-// Labels: definition, outcome.
-inline constexpr MetricName kSagaDuration{"tutti_saga_duration_seconds", "From start to terminal state"};
-// Labels: definition.
-inline constexpr MetricName kCommitPointDuration{"tutti_saga_commit_point_seconds", "From start to the commit point"};
-// Labels: definition, cause.
-inline constexpr MetricName kSagasAborted{"tutti_sagas_aborted_total", "Sagas that turned round, by what made them"};
-// Labels: definition, step, operation, code, outcome.
-inline constexpr MetricName kAttempts{"tutti_step_attempts_total", "Attempts answered, timed out or not sent"};
-// Labels: definition, step, operation.
-inline constexpr MetricName kAttemptDuration{"tutti_step_attempt_duration_seconds",
-                                             "From hand-over to the awaited answer"};
-// Labels: definition, step, state.
-inline constexpr MetricName kStepDuration{"tutti_step_duration_seconds", "From a step's first intent to its rest"};
-// Labels: definition, step.
-inline constexpr MetricName kCompensations{"tutti_step_compensations_total", "Compensations that were done"};
-// Labels: definition, step, action (duplicate, recorded, settled, alarm, accepted, nothing).
-inline constexpr MetricName kLateResults{"tutti_late_results_total", "Replies that came after they were awaited"};
-// Labels: definition.
-inline constexpr MetricName kEffectAfterTerminal{"tutti_effect_after_terminal_total",
+// Sagas. All of these follow what is durable.
+inline constexpr MetricName kSagasStarted{"tutti_sagas_started_total", kCounter, "definition", "Sagas started"};
+inline constexpr MetricName kSagasFinished{"tutti_sagas_finished_total", kCounter, "definition, outcome",
+                                           "Sagas that reached a terminal state"};
+inline constexpr MetricName kSagasExpired{"tutti_sagas_expired_total", kCounter, "definition",
+                                          "Ended sagas forgotten after id_retention"};
+inline constexpr MetricName kSagasInFlight{"tutti_sagas_in_flight", kGauge, "definition, state",
+                                           "Sagas that have not reached a terminal state"};
+inline constexpr MetricName kSagasOldest{"tutti_sagas_oldest_in_flight_seconds", kGauge, "definition, state",
+                                         "Age of the oldest saga in flight, from its start; 0 when there is none"};
+inline constexpr MetricName kSagasParked{"tutti_sagas_parked", kGauge, "definition",
+                                         "Sagas with at least one parked step"};
+inline constexpr MetricName kSagaDuration{"tutti_saga_duration_seconds", kHistogram, "definition, outcome",
+                                          "From start to terminal state"};
+inline constexpr MetricName kCommitPointDuration{"tutti_saga_commit_point_seconds", kHistogram, "definition",
+                                                 "From start to the commit point"};
+inline constexpr MetricName kSagasAborted{"tutti_sagas_aborted_total", kCounter, "definition, cause",
+                                          "Sagas that turned round, by what made them"};
+inline constexpr MetricName kEffectAfterTerminal{"tutti_effect_after_terminal_total", kCounter, "definition",
                                                  "Unmarked successes of actions after their saga was compensated"};
-inline constexpr MetricName kCommitDuration{"tutti_commit_duration_seconds", "One synced write of the store"};
-inline constexpr MetricName kCommitSagas{"tutti_commit_sagas", "Sagas in one synced write"};
-inline constexpr MetricName kShardBatchEvents{"tutti_shard_batch_events", "Events stepped for one write set"};
-inline constexpr MetricName kTimerLag{"tutti_timer_lag_seconds", "How late timers fire"};
+
+// Steps and their attempts.
+inline constexpr MetricName kAttempts{"tutti_step_attempts_total", kCounter,
+                                      "definition, step, operation, code, outcome",
+                                      "Attempts answered, timed out or not sent"};
+inline constexpr MetricName kAttemptDuration{"tutti_step_attempt_duration_seconds", kHistogram,
+                                             "definition, step, operation, outcome",
+                                             "From hand-over to the answer that counts, or to the attempt timeout"};
+inline constexpr MetricName kStepDuration{"tutti_step_duration_seconds", kHistogram, "definition, step, state",
+                                          "From a step's first intent to its rest"};
+inline constexpr MetricName kCompensations{"tutti_step_compensations_total", kCounter, "definition, step",
+                                           "Compensations that were done"};
+inline constexpr MetricName kRetries{"tutti_step_retries_total", kCounter, "definition, step, operation",
+                                     "Attempts after the first"};
+inline constexpr MetricName kTimeouts{"tutti_step_timeouts_total", kCounter, "definition, step, operation, kind",
+                                      "Attempt timeouts and step deadlines that passed"};
+inline constexpr MetricName kLateResults{"tutti_late_results_total", kCounter, "definition, step, action",
+                                         "Replies that came after they were awaited, by what was done with them"};
+inline constexpr MetricName kStepsParked{"tutti_steps_parked", kGauge, "definition, step, operation, cause",
+                                         "Steps that wait for an operator"};
+inline constexpr MetricName kParkings{"tutti_steps_parkings_total", kCounter, "definition, step, cause",
+                                      "Times that a step was parked"};
+inline constexpr MetricName kStepsOldestParked{"tutti_steps_oldest_parked_seconds", kGauge, "definition",
+                                               "How long the step that was parked first waits; 0 when none does"};
+inline constexpr MetricName kOperatorWords{"tutti_operator_words_total", kCounter, "word, result",
+                                           "Cancel, retry and resolve requests that a saga answered"};
+
+// The engine: from the mailbox to the disk.
+inline constexpr MetricName kMailboxMessages{"tutti_shard_mailbox_messages", kGauge, "shard", "Messages that wait"};
+inline constexpr MetricName kMailboxOldest{"tutti_shard_mailbox_oldest_seconds", kGauge, "shard",
+                                           "How long the oldest of the messages has waited; 0 when none does"};
+inline constexpr MetricName kMailboxWait{"tutti_shard_mailbox_wait_seconds", kHistogram, "",
+                                         "How long messages lay in the mailbox before their batch began"};
+inline constexpr MetricName kMailboxRefused{"tutti_shard_mailbox_refused_total", kCounter, "shard",
+                                            "Requests refused because the mailbox was full"};
+inline constexpr MetricName kShardBatchEvents{"tutti_shard_batch_events", kHistogram, "",
+                                              "Events stepped for one write set"};
+inline constexpr MetricName kCommitDuration{"tutti_commit_duration_seconds", kHistogram, "",
+                                            "One synced write of the store"};
+inline constexpr MetricName kCommitSagas{"tutti_commit_sagas", kHistogram, "", "Sagas in one synced write"};
+inline constexpr MetricName kTimersPending{"tutti_timers_pending", kGauge, "", "Timers that have not fired"};
+inline constexpr MetricName kTimerLag{"tutti_timer_lag_seconds", kHistogram, "", "How late timers fire"};
+
+// The store.
+inline constexpr MetricName kStoreSync{"tutti_store_sync_duration_seconds", kSummary, "",
+                                       "Syncs of the write-ahead log"};
+inline constexpr MetricName kStoreStall{"tutti_store_stall_seconds_total", kCounter, "",
+                                        "Time that writes were held back for flushes and compactions"};
+inline constexpr MetricName kStoreSize{"tutti_store_size_bytes", kGauge, "kind", "Bytes that the store occupies"};
+inline constexpr MetricName kStorePending{"tutti_store_pending_compaction_bytes", kGauge, "",
+                                          "Bytes that compaction has yet to rewrite, estimated"};
+inline constexpr MetricName kVolumeSize{"tutti_store_volume_size_bytes", kGauge, "",
+                                        "Size of the file system that holds the data folder"};
+inline constexpr MetricName kVolumeFree{"tutti_store_volume_free_bytes", kGauge, "",
+                                        "What is left of it for this process"};
+
+// Beginning and end.
+inline constexpr MetricName kRecoveryDuration{"tutti_recovery_duration_seconds", kGauge, "",
+                                              "How long the recovery at this process's start took; 0 until it is over"};
+inline constexpr MetricName kRecoverySagas{"tutti_recovery_sagas", kGauge, "", "Sagas read back by that recovery"};
+inline constexpr MetricName kReady{"tutti_ready", kGauge, "", "1 while requests are served, 0 before and after"};
+
+// Participants, as the orchestrator sees them.
+inline constexpr MetricName kParticipantReady{"tutti_participant_ready", kGauge, "participant",
+                                              "1 while there is a connection that calls can go out on"};
+inline constexpr MetricName kParticipantInFlight{"tutti_participant_calls_in_flight", kGauge, "participant",
+                                                 "Calls handed over and not over, lingering ones included"};
+inline constexpr MetricName kParticipantQueued{"tutti_participant_calls_queued", kGauge, "participant",
+                                               "Commands that wait for a connection or a free slot"};
+inline constexpr MetricName kParticipantNotSent{"tutti_participant_not_sent_total", kCounter, "participant",
+                                                "Commands that ended without having been handed over"};
 
 }  // namespace tutti::metrics
 

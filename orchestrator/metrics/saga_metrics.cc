@@ -1,173 +1,179 @@
 #include "orchestrator/metrics/saga_metrics.h"
 
-#include "absl/strings/ascii.h"
+#include <algorithm>
+#include <utility>
+#include <variant>
+
 #include "orchestrator/metrics/metric_names.h"
-#include "orchestrator/saga/describe.h"
 #include "orchestrator/saga/record_query.h"
 
 namespace tutti::metrics {
 namespace {
 
-using prometheus::Labels;
+const prometheus::Histogram::BucketBoundaries kBatchEvents = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+// From an idle shard to one that is stuck behind its store.
+const prometheus::Histogram::BucketBoundaries kWaitSeconds = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                                              0.01,    0.025,  0.05,    0.1,    0.5,   2.5};
 
-// From a call on loopback to a saga that waits for an operator.
-const prometheus::Histogram::BucketBoundaries kLatencySeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-                                                                 0.5,   1,      2.5,   5,    10,    30,   60,  300};
-// Around one fdatasync.
-const prometheus::Histogram::BucketBoundaries kCommitSeconds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025,
-                                                                0.005,  0.01,    0.025,  0.1,   1};
-const prometheus::Histogram::BucketBoundaries kSizes = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
+constexpr const char* kWords[] = {"cancel", "retry", "resolve"};
 
-template <typename Builder>
-auto& Register(Builder builder, const MetricName& metric, prometheus::Registry* registry) {
-  return builder.Name(metric.name).Help(metric.help).Register(*registry);
+const char* LabelOf(const shard::SagaWord& word) {
+  if (std::holds_alternative<saga::CancelRequested>(word)) return kWords[0];
+  if (std::holds_alternative<saga::RetryRequested>(word)) return kWords[1];
+  return kWords[2];
 }
 
-std::string Lower(const std::string& name) {
-  return absl::AsciiStrToLower(name);
-}
-
-double Seconds(int64_t ms) {
-  return static_cast<double>(ms) / 1000.0;
+int64_t TimeMs(const v1::HistoryEvent& event) {
+  return event.time().seconds() * 1000 + event.time().nanos() / 1'000'000;
 }
 
 }  // namespace
 
-SagaMetrics::SagaMetrics(prometheus::Registry* registry)
-    : started_(Register(prometheus::BuildCounter(), kSagasStarted, registry)),
-      finished_(Register(prometheus::BuildCounter(), kSagasFinished, registry)),
-      expired_(Register(prometheus::BuildCounter(), kSagasExpired, registry)),
-      in_flight_(Register(prometheus::BuildGauge(), kSagasInFlight, registry)),
-      parked_(Register(prometheus::BuildGauge(), kStepsParked, registry)),
-      saga_duration_(Register(prometheus::BuildHistogram(), kSagaDuration, registry)),
-      commit_point_(Register(prometheus::BuildHistogram(), kCommitPointDuration, registry)),
-      aborted_(Register(prometheus::BuildCounter(), kSagasAborted, registry)),
-      attempts_(Register(prometheus::BuildCounter(), kAttempts, registry)),
-      attempt_duration_(Register(prometheus::BuildHistogram(), kAttemptDuration, registry)),
-      step_duration_(Register(prometheus::BuildHistogram(), kStepDuration, registry)),
-      compensations_(Register(prometheus::BuildCounter(), kCompensations, registry)),
-      late_results_(Register(prometheus::BuildCounter(), kLateResults, registry)),
-      effect_after_terminal_(Register(prometheus::BuildCounter(), kEffectAfterTerminal, registry)),
-      commit_duration_(Register(prometheus::BuildHistogram(), kCommitDuration, registry).Add({}, kCommitSeconds)),
-      commit_sagas_(Register(prometheus::BuildHistogram(), kCommitSagas, registry).Add({}, kSizes)),
-      batch_events_(Register(prometheus::BuildHistogram(), kShardBatchEvents, registry).Add({}, kSizes)),
-      timer_lag_(Register(prometheus::BuildHistogram(), kTimerLag, registry).Add({}, kLatencySeconds)) {}
+SagaMetrics::SagaMetrics(prometheus::Registry* registry, const Clock* clock)
+    : clock_(clock),
+      families_(registry),
+      words_(CounterFamily(kOperatorWords, registry)),
+      batch_events_(HistogramFamily(kShardBatchEvents, registry).Add({}, kBatchEvents)),
+      mailbox_wait_(HistogramFamily(kMailboxWait, registry).Add({}, kWaitSeconds)),
+      recovered_(GaugeFamily(kRecoverySagas, registry).Add({})) {
+  for (const char* word : kWords) {
+    for (const char* result : {"accepted", "refused"}) words_.Add({{"word", word}, {"result", result}});
+  }
+}
+
+void SagaMetrics::AddDefinition(const saga::Recipe& newest) {
+  MutexLock lock(&mu_);
+  SeriesOf(newest.definition).MakeSteps(newest);
+}
 
 void SagaMetrics::OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) {
-  for (const v1::HistoryEvent& event : history) OnEvent(record.definition(), event);
+  MutexLock lock(&mu_);
+  DefinitionSeries& series = SeriesOf(record.definition());
+  for (const v1::HistoryEvent& event : history) OnEvent(series, record, event);
 }
 
 void SagaMetrics::OnRecovered(const storage::v1::SagaRecord& record) {
+  recovered_.Increment();
   if (saga::IsTerminal(record.state())) return;
-  in_flight_.Add({{"definition", record.definition()}, {"state", Lower(saga::ShortName(record.state()))}}).Increment();
+  MutexLock lock(&mu_);
+  DefinitionSeries& series = SeriesOf(record.definition());
+  series.TakeUp(record.started_ms(), record.state());
   for (const storage::v1::StepRecord& step : record.steps()) {
-    if (step.has_parking()) parked_.Add({{"definition", record.definition()}}).Increment();
+    if (!step.has_parking()) continue;
+    const storage::v1::ParkingRecord& parking = step.parking();
+    Park(series, record.saga_id(), {step.name(), parking.operation(), parking.cause(), parking.since_ms()});
   }
 }
 
 void SagaMetrics::OnExpired(const storage::v1::SagaRecord& record) {
-  expired_.Add({{"definition", record.definition()}}).Increment();
+  MutexLock lock(&mu_);
+  SeriesOf(record.definition()).Expired();
 }
 
 void SagaMetrics::OnBatch(size_t events) {
   batch_events_.Observe(static_cast<double>(events));
 }
 
-void SagaMetrics::OnCommit(double seconds, size_t sagas) {
-  commit_duration_.Observe(seconds);
-  commit_sagas_.Observe(static_cast<double>(sagas));
+void SagaMetrics::OnWord(const shard::SagaWord& word, bool accepted) {
+  words_.Add({{"word", LabelOf(word)}, {"result", accepted ? "accepted" : "refused"}}).Increment();
 }
 
-void SagaMetrics::OnTimerLag(double seconds) {
-  timer_lag_.Observe(seconds);
+void SagaMetrics::OnMailboxWaits(const std::vector<double>& seconds) {
+  // Counted here, so that a batch takes the histogram's lock once.
+  std::vector<double> increments(kWaitSeconds.size() + 1);
+  double sum = 0;
+  for (const double wait : seconds) {
+    const auto bucket = std::lower_bound(kWaitSeconds.begin(), kWaitSeconds.end(), wait);
+    ++increments[static_cast<size_t>(bucket - kWaitSeconds.begin())];
+    sum += wait;
+  }
+  mailbox_wait_.ObserveMultiple(increments, sum);
 }
 
-prometheus::Histogram& SagaMetrics::Latency(prometheus::Family<prometheus::Histogram>& family, const Labels& labels) {
-  return family.Add(labels, kLatencySeconds);
+void SagaMetrics::Describe(Scrape* scrape) const {
+  const int64_t now_ms = clock_->WallMs();
+  MutexLock lock(&mu_);
+  for (const auto& [name, series] : definitions_) series->Describe(now_ms, scrape);
 }
 
-void SagaMetrics::OnEvent(const std::string& definition, const v1::HistoryEvent& event) {
-  const Labels by_definition = {{"definition", definition}};
-  const Labels by_step = {{"definition", definition}, {"step", event.step()}};
-  const auto in_flight = [&](const char* state) -> prometheus::Gauge& {
-    return in_flight_.Add({{"definition", definition}, {"state", state}});
-  };
+DefinitionSeries& SagaMetrics::SeriesOf(const std::string& definition) {
+  std::unique_ptr<DefinitionSeries>& series = definitions_[definition];
+  if (series == nullptr) series = std::make_unique<DefinitionSeries>(families_, definition);
+  return *series;
+}
+
+void SagaMetrics::OnEvent(DefinitionSeries& series, const storage::v1::SagaRecord& record,
+                          const v1::HistoryEvent& event) {
   switch (event.type()) {
     case v1::EVENT_TYPE_SAGA_STARTED:
-      started_.Add(by_definition).Increment();
-      in_flight("running").Increment();
-      break;
+      return series.Started(record.started_ms());
     case v1::EVENT_TYPE_SAGA_COMMITTED:
-      Latency(commit_point_, by_definition).Observe(Seconds(event.duration_ms()));
-      break;
+      return series.Committed(event.duration_ms());
     case v1::EVENT_TYPE_SAGA_ABORTED:
-      in_flight("running").Decrement();
-      in_flight("compensating").Increment();
-      aborted_.Add({{"definition", definition}, {"cause", Lower(saga::ShortName(event.abort_reason().cause()))}})
-          .Increment();
-      break;
+      return series.Aborted(record.started_ms(), event.abort_reason().cause());
     case v1::EVENT_TYPE_SAGA_SUCCEEDED:
-    case v1::EVENT_TYPE_SAGA_COMPENSATED: {
-      const bool succeeded = event.type() == v1::EVENT_TYPE_SAGA_SUCCEEDED;
-      in_flight(succeeded ? "running" : "compensating").Decrement();
-      const Labels by_outcome = {{"definition", definition}, {"outcome", succeeded ? "succeeded" : "compensated"}};
-      finished_.Add(by_outcome).Increment();
-      Latency(saga_duration_, by_outcome).Observe(Seconds(event.duration_ms()));
-      break;
-    }
-    case v1::EVENT_TYPE_ATTEMPT_FINISHED:
+      return series.Finished(record.started_ms(), /*succeeded=*/true, event.duration_ms());
+    case v1::EVENT_TYPE_SAGA_COMPENSATED:
+      return series.Finished(record.started_ms(), /*succeeded=*/false, event.duration_ms());
+    case v1::EVENT_TYPE_ATTEMPT_STARTED:
+      if (event.attempt() > 1) series.Step(event.step()).CountRetry(event.operation());
+      return;
     case v1::EVENT_TYPE_ATTEMPT_TIMED_OUT:
+      series.Step(event.step()).CountAttemptTimeout(event.operation());
+      return series.Step(event.step()).CountAttempt(event);
+    case v1::EVENT_TYPE_ATTEMPT_FINISHED:
+      if (event.late_action() != v1::LATE_ACTION_UNSPECIFIED) {
+        series.Step(event.step()).CountLateResult(event.late_action());
+      }
+      return series.Step(event.step()).CountAttempt(event);
     case v1::EVENT_TYPE_ATTEMPT_NOT_SENT:
+      return series.Step(event.step()).CountAttempt(event);
     case v1::EVENT_TYPE_LATE_RESULT:
-      CountAttempt(definition, event);
-      break;
+      return series.Step(event.step()).CountLateResult(event.late_action());
+    case v1::EVENT_TYPE_STEP_DEADLINE_PASSED:
+      return series.Step(event.step()).CountDeadline();
     case v1::EVENT_TYPE_STEP_COMPENSATED:
-      compensations_.Add(by_step).Increment();
+      series.Step(event.step()).CountCompensation();
       [[fallthrough]];
     case v1::EVENT_TYPE_STEP_SUCCEEDED:
     case v1::EVENT_TYPE_STEP_REJECTED:
-    case v1::EVENT_TYPE_STEP_UNKNOWN: {
-      std::string state = Lower(saga::ShortName(event.type()).substr(sizeof("STEP_") - 1));
-      Latency(step_duration_, {{"definition", definition}, {"step", event.step()}, {"state", std::move(state)}})
-          .Observe(Seconds(event.duration_ms()));
-      break;
-    }
+    case v1::EVENT_TYPE_STEP_UNKNOWN:
+      return series.Step(event.step()).ObserveRest(event.type(), event.duration_ms());
     case v1::EVENT_TYPE_STEP_PARKED:
-      parked_.Add(by_definition).Increment();
-      break;
+      series.Step(event.step()).CountParking(event.parking_cause());
+      return Park(series, record.saga_id(), {event.step(), event.operation(), event.parking_cause(), TimeMs(event)});
     case v1::EVENT_TYPE_STEP_UNPARKED:
     case v1::EVENT_TYPE_STEP_RETRIED:
     case v1::EVENT_TYPE_STEP_RESOLVED:
-      parked_.Add(by_definition).Decrement();
-      break;
+      return Unpark(series, record.saga_id(), event.step());
     case v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL:
-      effect_after_terminal_.Add(by_definition).Increment();
-      break;
+      return series.EffectAfterTerminal();
     default:
-      break;
+      return;
   }
 }
 
-void SagaMetrics::CountAttempt(const std::string& definition, const v1::HistoryEvent& event) {
-  const std::string operation = saga::ShortName(event.operation());
-  if (event.late_action() != v1::LATE_ACTION_UNSPECIFIED) {
-    late_results_
-        .Add({{"definition", definition},
-              {"step", event.step()},
-              {"action", Lower(saga::ShortName(event.late_action()))}})
-        .Increment();
-  }
-  if (event.type() == v1::EVENT_TYPE_LATE_RESULT) return;
-  attempts_
-      .Add({{"definition", definition},
-            {"step", event.step()},
-            {"operation", operation},
-            {"code", event.code()},
-            {"outcome", Lower(saga::ShortName(event.outcome()))}})
-      .Increment();
-  if (event.type() != v1::EVENT_TYPE_ATTEMPT_FINISHED) return;
-  Latency(attempt_duration_, {{"definition", definition}, {"step", event.step()}, {"operation", operation}})
-      .Observe(Seconds(event.duration_ms()));
+void SagaMetrics::Park(DefinitionSeries& series, const std::string& saga_id, Parking parking) {
+  std::vector<Parking>& parkings = parked_[saga_id];
+  if (parkings.empty()) series.AddParkedSaga();
+  series.Step(parking.step).Park(parking.operation, parking.cause);
+  series.parked_steps().Add(parking.since_ms);
+  parkings.push_back(std::move(parking));
+}
+
+void SagaMetrics::Unpark(DefinitionSeries& series, const std::string& saga_id, absl::string_view step) {
+  const auto saga = parked_.find(saga_id);
+  if (saga == parked_.end()) return;
+  std::vector<Parking>& parkings = saga->second;
+  const auto parking =
+      std::find_if(parkings.begin(), parkings.end(), [step](const Parking& one) { return one.step == step; });
+  if (parking == parkings.end()) return;
+  series.Step(parking->step).Unpark(parking->operation, parking->cause);
+  series.parked_steps().Remove(parking->since_ms);
+  parkings.erase(parking);
+  if (!parkings.empty()) return;
+  series.RemoveParkedSaga();
+  parked_.erase(saga);
 }
 
 }  // namespace tutti::metrics

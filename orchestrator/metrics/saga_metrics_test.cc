@@ -2,30 +2,63 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
+#include "orchestrator/metrics/engine_metrics.h"
 #include "orchestrator/metrics/metric_names.h"
 
 namespace tutti::metrics {
 namespace {
 
+class FixedClock final : public Clock {
+ public:
+  int64_t WallMs() const override { return now_ms; }
+  int64_t MonotonicMs() const override { return now_ms; }
+  int64_t now_ms = 1'000'000;
+};
+
 class SagaMetricsTest : public testing::Test {
  protected:
-  v1::HistoryEvent Event(v1::EventType type) {
+  SagaMetricsTest() {
+    process_.AddSource([this](Scrape* scrape) { metrics_.Describe(scrape); });
+  }
+
+  v1::HistoryEvent Event(v1::EventType type, const std::string& step = "",
+                         v1::Operation operation = v1::OPERATION_UNSPECIFIED) {
     v1::HistoryEvent event;
     event.set_type(type);
     event.set_duration_ms(20);
+    event.set_step(step);
+    event.set_operation(operation);
+    event.mutable_time()->set_seconds(clock_.now_ms / 1000);
+    event.mutable_time()->set_nanos(static_cast<int32_t>(clock_.now_ms % 1000) * 1'000'000);
     return event;
   }
 
-  void Tell(std::vector<v1::HistoryEvent> history) {
+  v1::HistoryEvent Parked(const std::string& step, v1::ParkingCause cause) {
+    v1::HistoryEvent event = Event(v1::EVENT_TYPE_STEP_PARKED, step, v1::OPERATION_COMPENSATION);
+    event.set_parking_cause(cause);
+    return event;
+  }
+
+  v1::HistoryEvent Aborted() {
+    v1::HistoryEvent event = Event(v1::EVENT_TYPE_SAGA_ABORTED);
+    event.mutable_abort_reason()->set_cause(v1::ABORT_CAUSE_SAGA_TIMEOUT);
+    return event;
+  }
+
+  void Tell(const std::vector<v1::HistoryEvent>& history, const std::string& saga_id = "s1", int64_t started_ms = 0) {
     storage::v1::SagaRecord record;
+    record.set_saga_id(saga_id);
     record.set_definition("book");
+    record.set_started_ms(started_ms == 0 ? clock_.now_ms : started_ms);
     metrics_.OnHistory(record, history);
   }
 
-  // The sum over all series of the family that carry every one of the labels.
-  double Value(const MetricName& metric, const prometheus::Labels& labels = {}) {
-    double sum = 0;
-    for (const auto& family : registry_.Collect()) {
+  // The sum over all series of the family that carry every one of the labels; unset when there is none.
+  std::optional<double> Value(const MetricName& metric, const prometheus::Labels& labels = {}) {
+    std::optional<double> sum;
+    for (const auto& family : process_.Collect()) {
       if (family.name != metric.name) continue;
       for (const auto& series : family.metric) {
         prometheus::Labels found;
@@ -33,22 +66,23 @@ class SagaMetricsTest : public testing::Test {
         bool matches = true;
         for (const auto& [name, value] : labels) matches &= found[name] == value;
         if (!matches) continue;
-        sum += series.counter.value + series.gauge.value + static_cast<double>(series.histogram.sample_count);
+        sum = sum.value_or(0) + (family.type == kCounter ? series.counter.value
+                                 : family.type == kGauge ? series.gauge.value
+                                                         : static_cast<double>(series.histogram.sample_count));
       }
     }
     return sum;
   }
 
-  prometheus::Registry registry_;
-  SagaMetrics metrics_{&registry_};
+  FixedClock clock_;
+  ProcessMetrics process_;
+  SagaMetrics metrics_{process_.registry(), &clock_};
 };
 
 TEST_F(SagaMetricsTest, InFlightFollowsTheStates) {
   Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)});
   EXPECT_EQ(Value(kSagasInFlight, {{"state", "running"}}), 1);
-  v1::HistoryEvent aborted = Event(v1::EVENT_TYPE_SAGA_ABORTED);
-  aborted.mutable_abort_reason()->set_cause(v1::ABORT_CAUSE_SAGA_TIMEOUT);
-  Tell({aborted});
+  Tell({Aborted()});
   EXPECT_EQ(Value(kSagasInFlight, {{"state", "running"}}), 0);
   EXPECT_EQ(Value(kSagasInFlight, {{"state", "compensating"}}), 1);
   EXPECT_EQ(Value(kSagasAborted, {{"cause", "saga_timeout"}}), 1);
@@ -58,50 +92,209 @@ TEST_F(SagaMetricsTest, InFlightFollowsTheStates) {
   EXPECT_EQ(Value(kSagaDuration, {{"outcome", "compensated"}}), 1);
 }
 
+TEST_F(SagaMetricsTest, TheOldestInFlightAgesUntilItEnds) {
+  const int64_t first_ms = clock_.now_ms;
+  Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)}, "s1", first_ms);
+  clock_.now_ms += 4'000;
+  Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)}, "s2", first_ms + 4'000);
+  clock_.now_ms += 1'500;
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "running"}}), 5.5);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "compensating"}}), 0);
+  Tell({Aborted()}, "s1", first_ms);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "running"}}), 1.5);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "compensating"}}), 5.5) << "its age counts from its start";
+  Tell({Event(v1::EVENT_TYPE_SAGA_COMPENSATED)}, "s1", first_ms);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "compensating"}}), 0);
+  clock_.now_ms -= 60'000;
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "running"}}), 0) << "a clock set back makes nobody younger than nothing";
+}
+
+TEST_F(SagaMetricsTest, SagasOfTheSameMillisecondAreToldApart) {
+  const int64_t started_ms = clock_.now_ms;
+  Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)}, "s1", started_ms);
+  Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)}, "s2", started_ms);
+  clock_.now_ms += 2'000;
+  Tell({Event(v1::EVENT_TYPE_SAGA_SUCCEEDED)}, "s1", started_ms);
+  EXPECT_EQ(Value(kSagasInFlight), 1);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "running"}}), 2);
+  Tell({Event(v1::EVENT_TYPE_SAGA_SUCCEEDED)}, "s2", started_ms);
+  EXPECT_EQ(Value(kSagasInFlight), 0);
+}
+
 TEST_F(SagaMetricsTest, AttemptsAreCountedByCodeAndLateResultsByAction) {
-  v1::HistoryEvent finished = Event(v1::EVENT_TYPE_ATTEMPT_FINISHED);
-  finished.set_step("charge");
-  finished.set_operation(v1::OPERATION_ACTION);
+  v1::HistoryEvent finished = Event(v1::EVENT_TYPE_ATTEMPT_FINISHED, "charge", v1::OPERATION_ACTION);
   finished.set_code("UNAVAILABLE");
   finished.set_outcome(v1::OUTCOME_UNKNOWN);
-  v1::HistoryEvent late = Event(v1::EVENT_TYPE_LATE_RESULT);
-  late.set_step("charge");
+  v1::HistoryEvent late = Event(v1::EVENT_TYPE_LATE_RESULT, "charge", v1::OPERATION_ACTION);
   late.set_late_action(v1::LATE_ACTION_DUPLICATE);
   Tell({finished, late});
   EXPECT_EQ(Value(kAttempts, {{"code", "UNAVAILABLE"}, {"operation", "action"}, {"outcome", "unknown"}}), 1);
   EXPECT_EQ(Value(kAttempts), 1);
+  EXPECT_EQ(Value(kAttemptDuration, {{"operation", "action"}, {"outcome", "unknown"}}), 1);
   EXPECT_EQ(Value(kLateResults, {{"action", "duplicate"}}), 1);
+  finished.set_code("OK");
+  finished.set_outcome(v1::OUTCOME_SUCCEEDED);
+  finished.set_late_action(v1::LATE_ACTION_ACCEPTED);
+  Tell({finished});
+  EXPECT_EQ(Value(kAttempts, {{"code", "OK"}, {"outcome", "succeeded"}}), 1);
+  EXPECT_EQ(Value(kLateResults, {{"action", "accepted"}}), 1);
+}
+
+TEST_F(SagaMetricsTest, RetriesTimeoutsAndDeadlinesAreTold) {
+  v1::HistoryEvent attempt = Event(v1::EVENT_TYPE_ATTEMPT_STARTED, "charge", v1::OPERATION_ACTION);
+  attempt.set_attempt(1);
+  v1::HistoryEvent timed_out = Event(v1::EVENT_TYPE_ATTEMPT_TIMED_OUT, "charge", v1::OPERATION_ACTION);
+  timed_out.set_code("DEADLINE_EXCEEDED");
+  timed_out.set_outcome(v1::OUTCOME_UNKNOWN);
+  Tell({attempt, timed_out});
+  EXPECT_EQ(Value(kRetries).value_or(0), 0);
+  EXPECT_EQ(Value(kTimeouts, {{"kind", "attempt"}, {"operation", "action"}}), 1);
+  EXPECT_EQ(Value(kAttemptDuration, {{"outcome", "unknown"}}), 1) << "a timeout is as long as the attempt was";
+  attempt.set_attempt(2);
+  v1::HistoryEvent not_sent = Event(v1::EVENT_TYPE_ATTEMPT_NOT_SENT, "charge", v1::OPERATION_ACTION);
+  not_sent.set_code("UNAVAILABLE");
+  not_sent.set_outcome(v1::OUTCOME_UNKNOWN);
+  Tell({attempt, not_sent, Event(v1::EVENT_TYPE_STEP_DEADLINE_PASSED, "charge")});
+  EXPECT_EQ(Value(kRetries, {{"step", "charge"}, {"operation", "action"}}), 1);
+  EXPECT_EQ(Value(kTimeouts, {{"kind", "step_deadline"}, {"operation", "action"}}), 1);
+  EXPECT_EQ(Value(kAttempts), 2);
+  EXPECT_EQ(Value(kAttemptDuration), 1) << "what was not sent has no duration";
 }
 
 TEST_F(SagaMetricsTest, StepDurationsNameTheStateReached) {
-  v1::HistoryEvent step = Event(v1::EVENT_TYPE_STEP_COMPENSATED);
-  step.set_step("charge");
-  Tell({step});
+  Tell({Event(v1::EVENT_TYPE_STEP_COMPENSATED, "charge")});
   EXPECT_EQ(Value(kStepDuration, {{"state", "compensated"}, {"step", "charge"}}), 1);
   EXPECT_EQ(Value(kCompensations, {{"step", "charge"}}), 1);
 }
 
-TEST_F(SagaMetricsTest, EveryWayOutOfAParkingIsCounted) {
+TEST_F(SagaMetricsTest, EveryWayOutOfAParkingFallsByTheCauseThatBeganIt) {
   for (const v1::EventType way_out :
        {v1::EVENT_TYPE_STEP_UNPARKED, v1::EVENT_TYPE_STEP_RETRIED, v1::EVENT_TYPE_STEP_RESOLVED}) {
-    Tell({Event(v1::EVENT_TYPE_STEP_PARKED)});
-    EXPECT_EQ(Value(kStepsParked), 1);
-    Tell({Event(way_out)});
-    EXPECT_EQ(Value(kStepsParked), 0) << v1::EventType_Name(way_out);
+    const prometheus::Labels refused = {{"step", "charge"}, {"operation", "compensation"}, {"cause", "refused"}};
+    Tell({Parked("charge", v1::PARKING_CAUSE_REFUSED)});
+    EXPECT_EQ(Value(kStepsParked, refused), 1);
+    EXPECT_EQ(Value(kSagasParked), 1);
+    Tell({Event(way_out, "charge")});  // says neither cause nor operation
+    EXPECT_EQ(Value(kStepsParked, refused), 0) << v1::EventType_Name(way_out);
+    EXPECT_EQ(Value(kStepsParked), 0);
+    EXPECT_EQ(Value(kSagasParked), 0);
   }
+  EXPECT_EQ(Value(kParkings, {{"step", "charge"}, {"cause", "refused"}}), 3);
 }
 
-TEST_F(SagaMetricsTest, RecoveredSagasAreInFlightAgain) {
+TEST_F(SagaMetricsTest, ASagaIsParkedWhileAnyOfItsStepsIs) {
+  Tell({Parked("charge", v1::PARKING_CAUSE_REFUSED)});
+  clock_.now_ms += 3'000;
+  Tell({Parked("confirm", v1::PARKING_CAUSE_MAPPING)});
+  clock_.now_ms += 1'000;
+  EXPECT_EQ(Value(kSagasParked), 1);
+  EXPECT_EQ(Value(kStepsParked), 2);
+  EXPECT_EQ(Value(kStepsOldestParked), 4);
+  Tell({Event(v1::EVENT_TYPE_STEP_RETRIED, "charge")});
+  EXPECT_EQ(Value(kSagasParked), 1);
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "refused"}}), 0);
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "mapping"}}), 1);
+  EXPECT_EQ(Value(kStepsOldestParked), 1);
+  Tell({Event(v1::EVENT_TYPE_STEP_RESOLVED, "confirm")});
+  EXPECT_EQ(Value(kSagasParked), 0);
+  EXPECT_EQ(Value(kStepsOldestParked), 0);
+}
+
+TEST_F(SagaMetricsTest, ANewCauseIsANewParking) {
+  Tell({Parked("charge", v1::PARKING_CAUSE_REFUSED)});
+  clock_.now_ms += 5'000;
+  Tell({Event(v1::EVENT_TYPE_STEP_UNPARKED, "charge"), Parked("charge", v1::PARKING_CAUSE_LATE_SUCCESS)});
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "refused"}}), 0);
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "late_success"}}), 1);
+  EXPECT_EQ(Value(kStepsOldestParked), 0);
+}
+
+TEST_F(SagaMetricsTest, RecoveryFeedsWhatIsInFlightParkedAndOld) {
   storage::v1::SagaRecord record;
+  record.set_saga_id("s1");
   record.set_definition("book");
   record.set_state(v1::SAGA_STATE_COMPENSATING);
-  record.add_steps()->mutable_parking()->set_cause(v1::PARKING_CAUSE_REFUSED);
+  record.set_started_ms(clock_.now_ms - 90'000);
+  storage::v1::StepRecord* step = record.add_steps();
+  step->set_name("charge");
+  step->mutable_parking()->set_cause(v1::PARKING_CAUSE_REFUSED);
+  step->mutable_parking()->set_operation(v1::OPERATION_COMPENSATION);
+  step->mutable_parking()->set_since_ms(clock_.now_ms - 30'000);
   metrics_.OnRecovered(record);
   EXPECT_EQ(Value(kSagasInFlight, {{"state", "compensating"}}), 1);
-  EXPECT_EQ(Value(kStepsParked), 1);
-  record.set_state(v1::SAGA_STATE_SUCCEEDED);
+  EXPECT_EQ(Value(kSagasOldest, {{"state", "compensating"}}), 90);
+  EXPECT_EQ(Value(kStepsParked, {{"operation", "compensation"}, {"cause", "refused"}}), 1);
+  EXPECT_EQ(Value(kStepsOldestParked), 30);
+  EXPECT_EQ(Value(kSagasStarted), 0) << "it was counted by the process that started it";
+  EXPECT_EQ(Value(kParkings).value_or(0), 0);
+  record.set_saga_id("s2");
+  record.set_state(v1::SAGA_STATE_SUCCEEDED);  // settling
   metrics_.OnRecovered(record);
   EXPECT_EQ(Value(kSagasInFlight), 1);
+  EXPECT_EQ(Value(kRecoverySagas), 2);
+  Tell({Event(v1::EVENT_TYPE_STEP_RESOLVED, "charge"), Event(v1::EVENT_TYPE_SAGA_COMPENSATED)}, "s1",
+       record.started_ms());
+  EXPECT_EQ(Value(kStepsParked), 0);
+  EXPECT_EQ(Value(kSagasInFlight), 0);
+  EXPECT_EQ(Value(kSagasOldest), 0);
+}
+
+TEST_F(SagaMetricsTest, AKnownDefinitionHasItsSeriesAtZero) {
+  saga::Recipe recipe;
+  recipe.definition = "book";
+  recipe.revision = 1;
+  recipe.steps.push_back({.name = "charge", .compensation = saga::CommandRecipe{}});
+  recipe.steps.push_back({.name = "stamp", .deadline_ms = 100});
+  EXPECT_EQ(Value(kSagasStarted), std::nullopt);
+  metrics_.AddDefinition(recipe);
+  EXPECT_EQ(Value(kSagasStarted, {{"definition", "book"}}), 0);
+  EXPECT_EQ(Value(kSagasFinished, {{"outcome", "compensated"}}), 0);
+  EXPECT_EQ(Value(kSagasAborted, {{"cause", "step_rejected"}}), 0);
+  EXPECT_EQ(Value(kSagasInFlight, {{"state", "running"}}), 0);
+  EXPECT_EQ(Value(kSagasOldest), 0);
+  EXPECT_EQ(Value(kSagasParked), 0);
+  EXPECT_EQ(Value(kAttempts, {{"step", "charge"}, {"operation", "compensation"}, {"code", "OK"}}), 0);
+  EXPECT_EQ(Value(kRetries, {{"step", "charge"}, {"operation", "compensation"}}), 0);
+  EXPECT_EQ(Value(kRetries, {{"step", "stamp"}, {"operation", "compensation"}}), std::nullopt);
+  EXPECT_EQ(Value(kTimeouts, {{"step", "stamp"}, {"kind", "step_deadline"}}), 0);
+  EXPECT_EQ(Value(kTimeouts, {{"step", "charge"}, {"kind", "step_deadline"}}), std::nullopt);
+  EXPECT_EQ(Value(kLateResults, {{"action", "alarm"}}), 0);
+  EXPECT_EQ(Value(kParkings, {{"cause", "horizon"}}), 0);
+  EXPECT_EQ(Value(kOperatorWords, {{"word", "resolve"}, {"result", "refused"}}), 0);
+  recipe.revision = 2;
+  recipe.steps.push_back({.name = "send"});
+  metrics_.AddDefinition(recipe);
+  EXPECT_EQ(Value(kRetries, {{"step", "send"}}), 0);
+}
+
+TEST_F(SagaMetricsTest, WordsAndMailboxWaitsAreObserved) {
+  metrics_.OnWord(saga::RetryRequested{}, true);
+  metrics_.OnWord(saga::ResolveRequested{}, false);
+  metrics_.OnWord(saga::CancelRequested{}, true);
+  EXPECT_EQ(Value(kOperatorWords, {{"word", "retry"}, {"result", "accepted"}}), 1);
+  EXPECT_EQ(Value(kOperatorWords, {{"word", "resolve"}, {"result", "refused"}}), 1);
+  EXPECT_EQ(Value(kOperatorWords, {{"word", "cancel"}, {"result", "accepted"}}), 1);
+  metrics_.OnMailboxWaits({0.0, 0.0007, 99});
+  EXPECT_EQ(Value(kMailboxWait), 3);
+}
+
+TEST_F(SagaMetricsTest, TheEngineTellsOfItself) {
+  EngineMetrics engine(process_.registry());
+  EXPECT_EQ(Value(kReady), 0);
+  EXPECT_EQ(Value(kRecoveryDuration), 0);
+  engine.AddParticipant("payment");
+  EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "payment"}}), 0);
+  engine.OnNotSent("payment");
+  engine.OnCommit(0.001, 7);
+  engine.OnTimerLag(0.002);
+  engine.OnRecoveryOver(1.5);
+  engine.SetReady(true);
+  EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "payment"}}), 1);
+  EXPECT_EQ(Value(kCommitDuration), 1);
+  EXPECT_EQ(Value(kCommitSagas), 1);
+  EXPECT_EQ(Value(kTimerLag), 1);
+  EXPECT_EQ(Value(kRecoveryDuration), 1.5);
+  EXPECT_EQ(Value(kReady), 1);
 }
 
 TEST_F(SagaMetricsTest, ExpiredSagasAreCounted) {

@@ -164,7 +164,7 @@ void Transition::OnStepDeadline(int step) {
   const CommandRef ref{step, v1::OPERATION_ACTION};
   LingerAwaited(ref);
   Command(ref)->set_retry_at_ms(0);
-  decision_.record_changed = true;
+  AppendStep(v1::EVENT_TYPE_STEP_DEADLINE_PASSED, step)->set_duration_ms(recipe_.steps[step].deadline_ms);
   // No attempt is left to a step whose time is over.
   ActionUnknown(step,
                 {.code = kDeadlineExceeded,

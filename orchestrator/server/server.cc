@@ -8,16 +8,30 @@
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/port_file.h"
+#include "orchestrator/metrics/metric_names.h"
+#include "orchestrator/server/scrape_sources.h"
 
 namespace tutti::server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   std::unique_ptr<Server> server(new Server(options));
-  for (const auto step : {&Server::OpenStore, &Server::LoadParticipants, &Server::StartShards, &Server::StartSweeping,
-                          &Server::Serve, &Server::WritePortFile}) {
+  for (const auto step : {&Server::ServeMetrics, &Server::OpenStore, &Server::LoadParticipants, &Server::StartShards,
+                          &Server::StartSweeping, &Server::Serve, &Server::WritePortFile}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) return status;
   }
   return server;
+}
+
+Server::~Server() {
+  process_metrics_->DropSources();
+}
+
+absl::Status Server::ServeMetrics() {
+  if (options_.metrics_address.empty()) return absl::OkStatus();
+  auto listener = MetricsListener::Start(options_.metrics_address, process_metrics_);
+  if (!listener.ok()) return listener.status();
+  metrics_listener_ = *std::move(listener);
+  return absl::OkStatus();
 }
 
 absl::Status Server::OpenStore() {
@@ -29,13 +43,20 @@ absl::Status Server::OpenStore() {
   store::RocksDbStoreOptions store_options;
   store_options.path = (std::filesystem::path(options_.data_dir) / "store").string();
   store_options.observer = [this](const store::CommitReport& report) {
-    metrics_.OnCommit(report.seconds, report.sagas);
+    engine_metrics_.OnCommit(report.seconds, report.sagas);
   };
   auto store = store::RocksDbStore::Open(store_options);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   catalog_ = std::make_unique<catalog::Catalog>(store_.get(), store_.get(), &participants_, &clock_);
-  return catalog_->Load();
+  if (absl::Status status = catalog_->Load(); !status.ok()) return status;
+  process_metrics_->AddSource([this](Scrape* scrape) {
+    DescribeStore(*store_, scrape);
+    DescribeVolume(options_.data_dir, scrape);
+    for (const auto& newest : catalog_->List()) saga_metrics_.AddDefinition(*newest->compiled->recipe());
+    saga_metrics_.Describe(scrape);
+  });
+  return absl::OkStatus();
 }
 
 absl::Status Server::LoadParticipants() {
@@ -45,29 +66,31 @@ absl::Status Server::LoadParticipants() {
   const effects::EventSink sink = [this](saga::Event event) { router_->PostEvent(std::move(event)); };
   timers_ = std::make_unique<effects::TimerQueue>(&clock_, sink,
                                                   effects::TimerQueue::Options{.on_lag = [this](int64_t lag_ms) {
-                                                    metrics_.OnTimerLag(static_cast<double>(lag_ms) / 1000.0);
+                                                    engine_metrics_.OnTimerLag(static_cast<double>(lag_ms) / 1000.0);
                                                   }});
-  invoker_ = std::make_unique<effects::ParticipantInvoker>(&clock_, sink);
+  effects::ParticipantInvoker::Options invoker_options;
+  invoker_options.on_not_sent = [this](const std::string& participant) { engine_metrics_.OnNotSent(participant); };
+  invoker_ = std::make_unique<effects::ParticipantInvoker>(&clock_, sink, std::move(invoker_options));
+  return SetParticipants(*participants);
+}
+
+absl::Status Server::SetParticipants(const std::vector<Participant>& participants) {
   std::vector<effects::ParticipantEndpoint> endpoints;
-  for (const Participant& participant : *participants) endpoints.push_back(participant.endpoint);
+  for (const Participant& participant : participants) endpoints.push_back(participant.endpoint);
   if (absl::Status status = invoker_->SetParticipants(endpoints); !status.ok()) return status;
-  participants_.Replace(*participants);
+  participants_.Replace(participants);
+  for (const Participant& participant : participants) engine_metrics_.AddParticipant(participant.endpoint.name);
   return absl::OkStatus();
 }
 
 void Server::ReloadParticipants() {
   absl::StatusOr<std::vector<Participant>> participants = ReadParticipants(options_.participants_file);
   absl::Status status = participants.status();
-  if (status.ok()) {
-    std::vector<effects::ParticipantEndpoint> endpoints;
-    for (const Participant& participant : *participants) endpoints.push_back(participant.endpoint);
-    status = invoker_->SetParticipants(endpoints);
-  }
+  if (status.ok()) status = SetParticipants(*participants);
   if (!status.ok()) {
     return Log(LogLevel::kError, "participants were not reloaded; the former ones hold",
                {{"reason", status.message()}});
   }
-  participants_.Replace(*participants);
   Log(LogLevel::kInfo, "participants reloaded", {{"count", absl::StrCat(participants->size())}});
 }
 
@@ -79,7 +102,7 @@ absl::Status Server::StartShards() {
                                     .sender = invoker_.get(),
                                     .timers = timers_.get(),
                                     .publisher = &hub_,
-                                    .observer = &metrics_,
+                                    .observer = &saga_metrics_,
                                     .clock = &clock_};
   router_ = std::make_unique<shard::ShardRouter>(context, options_.shards, [](const absl::Status& detail) {
     // After a failed sync nobody can say what is on disk. Opening the store again can.
@@ -89,7 +112,14 @@ absl::Status Server::StartShards() {
   });
   const int64_t began_ms = clock_.MonotonicMs();
   if (absl::Status status = router_->Start(); !status.ok()) return status;
-  Log(LogLevel::kInfo, "recovered", {{"duration_ms", absl::StrCat(clock_.MonotonicMs() - began_ms)}});
+  const int64_t duration_ms = clock_.MonotonicMs() - began_ms;
+  engine_metrics_.OnRecoveryOver(static_cast<double>(duration_ms) / 1000.0);
+  process_metrics_->AddSource([this](Scrape* scrape) {
+    DescribeMailboxes(*router_, scrape);
+    DescribeParticipants(*invoker_, scrape);
+    scrape->Set(metrics::kTimersPending, {}, static_cast<double>(timers_->size()));
+  });
+  Log(LogLevel::kInfo, "recovered", {{"duration_ms", absl::StrCat(duration_ms)}});
   return absl::OkStatus();
 }
 
@@ -112,15 +142,13 @@ absl::Status Server::Serve() {
   saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
       .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
-  if (!options_.metrics_address.empty()) {
-    auto listener = MetricsListener::Start(options_.metrics_address, registry_);
-    if (!listener.ok()) return listener.status();
-    metrics_listener_ = *std::move(listener);
-  }
-  auto grpc_server = GrpcServer::Start(options_.grpc, {saga_service_.get(), definition_service_.get()});
+  GrpcServerOptions grpc_options = options_.grpc;
+  grpc_options.observer = &grpc_metrics_;
+  auto grpc_server = GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get()});
   if (!grpc_server.ok()) return grpc_server.status();
   grpc_server_ = *std::move(grpc_server);
   grpc_server_->SetServing(true);
+  engine_metrics_.SetReady(true);
   Log(LogLevel::kInfo, "serving", {{"port", absl::StrCat(grpc_server_->port())}});
   return absl::OkStatus();
 }
@@ -135,11 +163,13 @@ absl::Status Server::WritePortFile() {
 
 void Server::Shutdown() {
   Log(LogLevel::kInfo, "draining");
+  engine_metrics_.SetReady(false);
   sweep_thread_->Stop();
   grpc_server_->Drain([this] { saga_service_->EndWaits(); });
   router_->Drain(options_.reply_drain_ms);
   invoker_->Shutdown();
   timers_->Stop();
+  process_metrics_->DropSources();
   // The store writes what it was handed over when it goes.
   store_.reset();
   Log(LogLevel::kInfo, "stopped");

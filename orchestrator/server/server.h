@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/grpc_metrics.h"
 #include "common/metrics.h"
+#include "common/process_metrics.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
 #include "orchestrator/api/saga_service.h"
@@ -16,6 +18,7 @@
 #include "orchestrator/effects/participant_invoker.h"
 #include "orchestrator/effects/timer_queue.h"
 #include "orchestrator/effects/watch_hub.h"
+#include "orchestrator/metrics/engine_metrics.h"
 #include "orchestrator/metrics/saga_metrics.h"
 #include "orchestrator/retention/sweep_thread.h"
 #include "orchestrator/server/options.h"
@@ -30,6 +33,7 @@ class Server {
  public:
   // Opens the store, reads definitions, recovers every saga, then serves.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
+  ~Server();
 
   // Reads participants.yaml again. A file with a mistake changes nothing and is logged.
   void ReloadParticipants();
@@ -40,6 +44,10 @@ class Server {
  private:
   explicit Server(const Options& options) : options_(options) {}
 
+  absl::Status SetParticipants(const std::vector<Participant>& participants);
+
+  // First of all, so that a long recovery can be watched.
+  absl::Status ServeMetrics();
   absl::Status OpenStore();
   absl::Status LoadParticipants();
   absl::Status StartShards();
@@ -49,8 +57,10 @@ class Server {
 
   const Options options_;
   SystemClock clock_;
-  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
-  metrics::SagaMetrics metrics_{registry_.get()};
+  const std::shared_ptr<ProcessMetrics> process_metrics_ = std::make_shared<ProcessMetrics>();
+  metrics::EngineMetrics engine_metrics_{process_metrics_->registry()};
+  metrics::SagaMetrics saga_metrics_{process_metrics_->registry(), &clock_};
+  GrpcMetrics grpc_metrics_{process_metrics_->registry()};
   Participants participants_;
   saga::StateMachine machine_{options_.saga, &participants_};
   effects::WatchHub hub_;

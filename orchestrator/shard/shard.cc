@@ -17,6 +17,7 @@ constexpr int64_t kFullMailboxRetryMs = 200;
 Shard::Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
              std::function<void(const absl::Status&)> on_fatal)
     : slots_(slots),
+      observer_(context.observer),
       core_(
           context, seed, [this](Message message) { Post(std::move(message)); },
           [this, on_fatal = std::move(on_fatal)](const absl::Status& detail) {
@@ -45,7 +46,7 @@ absl::Status Shard::Start() {
 
 void Shard::Post(Message message) {
   MutexLock lock(&mu_);
-  events_.push_back(std::move(message));
+  events_.push_back({std::move(message), std::chrono::steady_clock::now()});
   wake_.Signal();
 }
 
@@ -61,12 +62,13 @@ absl::Status Shard::PostRequest(Message message) {
         "SHUTTING_DOWN");
   }
   if (requests_.size() >= limits::kMailboxRequestsMax) {
+    ++refused_;
     return WithReason(WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(
                                          limits::kMailboxRequestsMax, " requests wait already; try again later")),
                                      kFullMailboxRetryMs),
                       "MAILBOX_FULL");
   }
-  requests_.push_back(std::move(message));
+  requests_.push_back({std::move(message), std::chrono::steady_clock::now()});
   wake_.Signal();
   return absl::OkStatus();
 }
@@ -98,29 +100,47 @@ void Shard::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-size_t Shard::mailbox_depth() const {
+MailboxStatus Shard::mailbox() const {
   MutexLock lock(&mu_);
-  return events_.size() + requests_.size();
+  MailboxStatus status{.messages = events_.size() + requests_.size(), .refused = refused_};
+  const auto now = std::chrono::steady_clock::now();
+  for (const std::deque<Posted>* queue : {&events_, &requests_}) {
+    if (queue->empty()) continue;
+    status.oldest_seconds =
+        std::max(status.oldest_seconds, std::chrono::duration<double>(now - queue->front().at).count());
+  }
+  return status;
 }
 
 std::vector<Message> Shard::NextBatch() {
   std::vector<Message> batch;
-  MutexLock lock(&mu_);
+  std::vector<double> waits;
+  {
+    MutexLock lock(&mu_);
+    if (!AwaitMessages()) return batch;
+    const auto now = std::chrono::steady_clock::now();
+    for (std::deque<Posted>* queue : {&events_, &requests_}) {
+      while (!queue->empty() && batch.size() < limits::kShardBatchMax) {
+        batch.push_back(std::move(queue->front().message));
+        waits.push_back(std::chrono::duration<double>(now - queue->front().at).count());
+        queue->pop_front();
+      }
+    }
+  }
+  observer_->OnMailboxWaits(waits);
+  return batch;
+}
+
+bool Shard::AwaitMessages() {
   while (events_.empty() && requests_.empty()) {
-    if (stopping_ && (commits_in_flight_ == 0 || failed_)) return batch;
+    if (stopping_ && (commits_in_flight_ == 0 || failed_)) return false;
     if (quiet_waiters_ > 0 && commits_in_flight_ == 0 && !core_.HasAwaitedAttempts()) {
       quiet_ = true;
       quiet_changed_.SignalAll();
     }
     wake_.Wait(&mu_);
   }
-  for (std::deque<Message>* queue : {&events_, &requests_}) {
-    while (!queue->empty() && batch.size() < limits::kShardBatchMax) {
-      batch.push_back(std::move(queue->front()));
-      queue->pop_front();
-    }
-  }
-  return batch;
+  return true;
 }
 
 void Shard::Loop() {

@@ -2,11 +2,13 @@
 #ifndef TUTTI_ORCHESTRATOR_SHARD_SHARD_H_
 #define TUTTI_ORCHESTRATOR_SHARD_SHARD_H_
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/mutex.h"
@@ -14,6 +16,13 @@
 #include "orchestrator/shard/slot_range.h"
 
 namespace tutti::shard {
+
+// What a mailbox looks like right now.
+struct MailboxStatus {
+  size_t messages = 0;
+  double oldest_seconds = 0;  // of the messages that wait; 0: none does
+  uint64_t refused = 0;       // requests, because it was full
+};
 
 // Thread-safe.
 class Shard {
@@ -38,21 +47,30 @@ class Shard {
   // Works off the mailbox and its commits, then ends the thread. Effects of later events are lost, as in a crash.
   void Stop();
 
-  size_t mailbox_depth() const;
+  MailboxStatus mailbox() const;
 
  private:
+  struct Posted {
+    Message message;
+    std::chrono::steady_clock::time_point at;
+  };
+
   void Post(Message message);
   void Loop();
   std::vector<Message> NextBatch();
+  // False when there is nothing left to do and nothing will come.
+  bool AwaitMessages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const SlotRange slots_;
+  ShardObserver* const observer_;
   ShardCore core_;  // only the loop's thread touches it, once started
 
   mutable Mutex mu_;
   CondVar wake_;
   CondVar quiet_changed_;
-  std::deque<Message> events_ ABSL_GUARDED_BY(mu_);
-  std::deque<Message> requests_ ABSL_GUARDED_BY(mu_);
+  std::deque<Posted> events_ ABSL_GUARDED_BY(mu_);
+  std::deque<Posted> requests_ ABSL_GUARDED_BY(mu_);
+  uint64_t refused_ ABSL_GUARDED_BY(mu_) = 0;
   bool takes_requests_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool quiet_ ABSL_GUARDED_BY(mu_) = false;

@@ -151,13 +151,16 @@ void ShardCore::Handle(WordMessage message, Batch* batch) {
   absl::StatusOr<Resident*> found = Find(message.saga_id);
   if (!found.ok()) return done(found.status());
   if (*found == nullptr) {
+    context_.observer->OnWord(message.word, false);
     return done(
         WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", message.saga_id)), "SAGA_NOT_FOUND"));
   }
-  auto body = std::visit([](auto& word) -> decltype(saga::Event::body) { return std::move(word); }, message.word);
+  auto body = std::visit([](const auto& word) -> decltype(saga::Event::body) { return word; }, message.word);
   const absl::Status answer = Step(message.saga_id, *found, std::move(body), context_.clock->WallMs(), batch);
-  batch->replies.push_back([done, answer, record = (*found)->record](bool durable) mutable {
+  batch->replies.push_back([done, answer, observer = context_.observer, word = std::move(message.word),
+                            record = (*found)->record](bool durable) mutable {
     if (!durable) return done(absl::UnavailableError("what became of the request is not known; repeat it"));
+    observer->OnWord(word, answer.ok());
     if (!answer.ok()) return done(answer);
     done(std::move(record));
   });

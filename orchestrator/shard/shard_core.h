@@ -62,6 +62,10 @@ class ShardObserver {
   // The saga is gone from the store; this is its last record.
   virtual void OnExpired(const storage::v1::SagaRecord& record) = 0;
   virtual void OnBatch(size_t events) = 0;
+  // An operator's or client's word was answered: obeyed and durable, or refused.
+  virtual void OnWord(const SagaWord&, bool /*accepted*/) {}
+  // How long each message of a batch lay in the mailbox.
+  virtual void OnMailboxWaits(const std::vector<double>& /*seconds*/) {}
 };
 
 // What a shard works with. All pointers must outlive it.

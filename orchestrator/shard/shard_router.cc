@@ -72,8 +72,14 @@ void ShardRouter::Drain(int64_t timeout_ms) {
 
 size_t ShardRouter::mailbox_depth() const {
   size_t depth = 0;
-  for (const auto& shard : shards_) depth += shard->mailbox_depth();
+  for (const MailboxStatus& mailbox : mailboxes()) depth += mailbox.messages;
   return depth;
+}
+
+std::vector<MailboxStatus> ShardRouter::mailboxes() const {
+  std::vector<MailboxStatus> all;
+  for (const auto& shard : shards_) all.push_back(shard->mailbox());
+  return all;
 }
 
 Shard* ShardRouter::OwnerOf(const std::string& saga_id) const {

@@ -146,6 +146,8 @@ TEST(ShardRouterTest, FullMailboxRefusesRequestsButHearsReplies) {
   EXPECT_EQ(refused, 5);
   router.PostEvent(ShardWorld::ReplyTo("first", "charge", v1::OPERATION_ACTION, 1, 0));
   EXPECT_EQ(router.mailbox_depth(), limits::kMailboxRequestsMax + 1);
+  EXPECT_EQ(router.mailboxes().front().refused, 5);
+  EXPECT_GT(router.mailboxes().front().oldest_seconds, 0);
   go.Tick();
   EXPECT_TRUE(answered.Await());
 }

@@ -18,6 +18,7 @@
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/statistics.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 
@@ -116,6 +117,20 @@ absl::Status CheckFiles(const std::string& path) {
   if (missing == nullptr) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("the store at ", path, " lacks ", missing,
                                           ", so commits may be gone; it was left as it is; restore a backup"));
+}
+
+// A log may be deleted while we look; then it counts for nothing.
+uint64_t LogBytes(const std::string& path) {
+  namespace fs = std::filesystem;
+  uint64_t sum = 0;
+  std::error_code error;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() != ".log") continue;
+    std::error_code gone;
+    const auto bytes = entry->file_size(gone);
+    if (!gone) sum += bytes;
+  }
+  return sum;
 }
 
 rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
@@ -217,7 +232,8 @@ class RocksDbStoreImpl final : public RocksDbStore {
     if (complete) {
       if (absl::Status status = CheckFiles(options_.path); !status.ok()) return status;
     }
-    const rocksdb::DBOptions db_options = DatabaseOptions(options_.env);
+    rocksdb::DBOptions db_options = DatabaseOptions(options_.env);
+    db_options.statistics = statistics_;
     if (absl::Status status = CheckColumns(db_options); !status.ok()) return status;
     const auto column_options = ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes));
     std::vector<rocksdb::ColumnFamilyDescriptor> columns;
@@ -236,6 +252,25 @@ class RocksDbStoreImpl final : public RocksDbStore {
         CommitQueue::Mode::kOwnThread, [this](const std::vector<const Changes*>& changes) { return Write(changes); },
         options_.observer);
     return absl::OkStatus();
+  }
+
+  RocksDbStatus Status() const override {
+    RocksDbStatus status;
+    rocksdb::HistogramData syncs;
+    statistics_->histogramData(rocksdb::WAL_FILE_SYNC_MICROS, &syncs);
+    status.log_syncs = syncs.count;
+    status.log_sync_seconds = static_cast<double>(syncs.sum) * 1e-6;
+    status.stall_seconds = static_cast<double>(statistics_->getTickerCount(rocksdb::STALL_MICROS)) * 1e-6;
+    const auto property = [this](const std::string& name) {
+      uint64_t value = 0;
+      db_->GetAggregatedIntProperty(name, &value);
+      return value;
+    };
+    status.table_bytes = property(rocksdb::DB::Properties::kTotalSstFilesSize);
+    status.memtable_bytes = property(rocksdb::DB::Properties::kSizeAllMemTables);
+    status.pending_compaction_bytes = property(rocksdb::DB::Properties::kEstimatePendingCompactionBytes);
+    status.log_bytes = LogBytes(options_.path);
+    return status;
   }
 
   void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
@@ -331,6 +366,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
   }
 
   const RocksDbStoreOptions options_;
+  const std::shared_ptr<rocksdb::Statistics> statistics_ = rocksdb::CreateDBStatistics();
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> opened_;
   RocksDbView::Handles handles_{};

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_STORE_ROCKSDB_STORE_H_
 #define TUTTI_ORCHESTRATOR_STORE_ROCKSDB_STORE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -22,12 +23,25 @@ struct RocksDbStoreOptions {
   rocksdb::Env* env = nullptr;  // not owned; nullptr: the operating system's
 };
 
+// What the database tells of itself, for metrics. Counts and seconds are since it was opened.
+struct RocksDbStatus {
+  uint64_t log_syncs = 0;
+  double log_sync_seconds = 0;
+  double stall_seconds = 0;  // writes held back because compaction or flushing lags behind
+  uint64_t table_bytes = 0;
+  uint64_t log_bytes = 0;
+  uint64_t memtable_bytes = 0;
+  uint64_t pending_compaction_bytes = 0;  // estimated
+};
+
 // Every commit is synced. Thread-safe. Destruction writes what was handed over.
 class RocksDbStore : public SagaStore, public SagaReader {
  public:
   // FAILED_PRECONDITION: another process has it open, the folder is no store of Tutti's, or a newer version wrote it.
   // DATA_LOSS: the log or a table is damaged; nothing was changed, a torn tail aside, which no client was told about.
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options);
+
+  virtual RocksDbStatus Status() const = 0;
 };
 
 }  // namespace tutti::store

@@ -10,26 +10,11 @@ const prometheus::Histogram::BucketBoundaries kSizeBuckets = {1, 2, 4, 8, 16, 32
 
 }  // namespace
 
-ParticipantMetrics::ParticipantMetrics(std::shared_ptr<prometheus::Registry> registry)
-    : registry_(std::move(registry)),
-      commands_(prometheus::BuildCounter()
-                    .Name(kCommandsTotal)
-                    .Help("Calls answered, by method, operation, barrier mark and status code")
-                    .Register(*registry_)),
-      command_seconds_(prometheus::BuildHistogram()
-                           .Name(kCommandSeconds)
-                           .Help("From a call's arrival to its answer")
-                           .Register(*registry_)),
-      commit_seconds_(prometheus::BuildHistogram()
-                          .Name(kCommitSeconds)
-                          .Help("Length of a synced commit")
-                          .Register(*registry_)
-                          .Add({}, kSecondsBuckets)),
-      batch_size_(prometheus::BuildHistogram()
-                      .Name(kCommitBatchSize)
-                      .Help("Jobs that shared one commit")
-                      .Register(*registry_)
-                      .Add({}, kSizeBuckets)) {}
+ParticipantMetrics::ParticipantMetrics(prometheus::Registry* registry)
+    : commands_(CounterFamily(kCommandsTotal, registry)),
+      command_seconds_(HistogramFamily(kCommandSeconds, registry)),
+      commit_seconds_(HistogramFamily(kCommitSeconds, registry).Add({}, kSecondsBuckets)),
+      batch_size_(HistogramFamily(kCommitBatchSize, registry).Add({}, kSizeBuckets)) {}
 
 void ParticipantMetrics::CountCommand(absl::string_view method, absl::string_view operation, Mark mark,
                                       absl::string_view code, double seconds) {

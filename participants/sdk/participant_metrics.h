@@ -1,29 +1,29 @@
-// Every metric of a participant, and no other place that names one. Saga ids are never labels.
+// Every metric of a participant's own. Those that any server has are in common/metric_names.h.
 #ifndef TUTTI_PARTICIPANTS_SDK_PARTICIPANT_METRICS_H_
 #define TUTTI_PARTICIPANTS_SDK_PARTICIPANT_METRICS_H_
 
 #include <cstddef>
-#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "common/process_metrics.h"
 #include "participants/sdk/barrier.h"
-#include "prometheus/counter.h"
-#include "prometheus/family.h"
-#include "prometheus/histogram.h"
-#include "prometheus/registry.h"
 
 namespace tutti::participant {
 
-inline constexpr char kCommandsTotal[] = "tutti_participant_commands_total";  // method, operation, mark, code
-inline constexpr char kCommandSeconds[] = "tutti_participant_command_duration_seconds";  // method
-inline constexpr char kCommitSeconds[] = "tutti_participant_commit_duration_seconds";
-inline constexpr char kCommitBatchSize[] = "tutti_participant_commit_batch_size";
+inline constexpr MetricName kCommandsTotal{"tutti_participant_commands_total", kCounter,
+                                           "method, operation, mark, code", "Calls answered"};
+inline constexpr MetricName kCommandSeconds{"tutti_participant_command_duration_seconds", kHistogram, "method",
+                                            "From a call's arrival to its answer"};
+inline constexpr MetricName kCommitSeconds{"tutti_participant_commit_duration_seconds", kHistogram, "",
+                                           "Length of a synced commit"};
+inline constexpr MetricName kCommitBatchSize{"tutti_participant_commit_batch_size", kHistogram, "",
+                                             "Jobs that shared one commit"};
 
 // Thread-safe.
 class ParticipantMetrics {
  public:
-  explicit ParticipantMetrics(std::shared_ptr<prometheus::Registry> registry);
+  explicit ParticipantMetrics(prometheus::Registry* registry);  // must outlive this
 
   // `operation` is "action", "compensation" or, for calls that are no saga commands, "none"; `code` a gRPC code's name.
   void CountCommand(absl::string_view method, absl::string_view operation, Mark mark, absl::string_view code,
@@ -31,7 +31,6 @@ class ParticipantMetrics {
   void CountCommit(size_t jobs, double seconds);
 
  private:
-  const std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& commands_;
   prometheus::Family<prometheus::Histogram>& command_seconds_;
   prometheus::Histogram& commit_seconds_;

@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "common/grpc_metrics.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/port_file.h"
@@ -21,25 +22,25 @@ class Server final : public ParticipantServer {
     absl::StatusOr<std::unique_ptr<LocalDb>> db = LocalDb::Open(options.data_dir);
     if (!db.ok()) return db.status();
     db_ = *std::move(db);
-    registry_ = std::make_shared<prometheus::Registry>();
-    metrics_ = std::make_unique<ParticipantMetrics>(registry_);
     faults_ = std::make_unique<FaultSwitch>(spec.writing_methods);
     fault_service_ = std::make_unique<FaultServiceImpl>(faults_.get());
     committer_ = std::make_unique<Committer>(
-        db_.get(), [this](size_t jobs, double seconds) { metrics_->CountCommit(jobs, seconds); });
-    service_ = spec.make_service({db_.get(), committer_.get(), options.enable_fault_injection ? faults_.get() : nullptr,
-                                  metrics_.get(), &clock_});
+        db_.get(), [this](size_t jobs, double seconds) { metrics_.CountCommit(jobs, seconds); });
+    service_ = spec.make_service(
+        {db_.get(), committer_.get(), options.enable_fault_injection ? faults_.get() : nullptr, &metrics_, &clock_});
 
     if (!options.metrics_listen.empty()) {
       absl::StatusOr<std::unique_ptr<MetricsListener>> listener =
-          MetricsListener::Start(options.metrics_listen, registry_);
+          MetricsListener::Start(options.metrics_listen, process_metrics_);
       if (!listener.ok()) return listener.status();
       metrics_listener_ = *std::move(listener);
     }
 
     std::vector<grpc::Service*> services = {service_.get()};
     if (options.enable_fault_injection) services.push_back(fault_service_.get());
-    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(options.grpc, services);
+    GrpcServerOptions grpc_options = options.grpc;
+    grpc_options.observer = &grpc_metrics_;
+    absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(grpc_options, services);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     server_->SetServing(true);
@@ -54,8 +55,9 @@ class Server final : public ParticipantServer {
  private:
   SystemClock clock_;
   std::unique_ptr<LocalDb> db_;
-  std::shared_ptr<prometheus::Registry> registry_;
-  std::unique_ptr<ParticipantMetrics> metrics_;
+  const std::shared_ptr<ProcessMetrics> process_metrics_ = std::make_shared<ProcessMetrics>();
+  ParticipantMetrics metrics_{process_metrics_->registry()};
+  GrpcMetrics grpc_metrics_{process_metrics_->registry()};
   std::unique_ptr<FaultSwitch> faults_;
   std::unique_ptr<FaultServiceImpl> fault_service_;
   std::unique_ptr<Committer> committer_;

@@ -100,6 +100,8 @@ Headline HeadlineOf(const v1::HistoryEvent& event) {
     case v1::EVENT_TYPE_STEP_RETRIED:
     case v1::EVENT_TYPE_STEP_RESOLVED:
       return {name.substr(5)};
+    case v1::EVENT_TYPE_STEP_DEADLINE_PASSED:
+      return {"deadline passed", Tone::kDoubt};
     case v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL:
       return {"EFFECT AFTER THE END", Tone::kBad};
     case v1::EVENT_TYPE_OUTPUT_FAILED:

@@ -1,0 +1,46 @@
+#include "orchestrator/server/scrape_sources.h"
+
+#include <sys/statvfs.h>
+
+#include "orchestrator/metrics/metric_names.h"
+
+namespace tutti::server {
+
+void DescribeMailboxes(const shard::ShardRouter& router, Scrape* scrape) {
+  int shard = 0;
+  for (const shard::MailboxStatus& mailbox : router.mailboxes()) {
+    const prometheus::Labels labels = {{"shard", std::to_string(shard++)}};
+    scrape->Set(metrics::kMailboxMessages, labels, static_cast<double>(mailbox.messages));
+    scrape->Set(metrics::kMailboxOldest, labels, mailbox.oldest_seconds);
+    scrape->Set(metrics::kMailboxRefused, labels, static_cast<double>(mailbox.refused));
+  }
+}
+
+void DescribeParticipants(const effects::ParticipantInvoker& invoker, Scrape* scrape) {
+  for (const effects::ParticipantStatus& participant : invoker.Status()) {
+    const prometheus::Labels labels = {{"participant", participant.name}};
+    scrape->Set(metrics::kParticipantReady, labels, participant.channel_state == "READY" ? 1 : 0);
+    scrape->Set(metrics::kParticipantInFlight, labels, static_cast<double>(participant.under_way));
+    scrape->Set(metrics::kParticipantQueued, labels, static_cast<double>(participant.waiting));
+  }
+}
+
+void DescribeStore(const store::RocksDbStore& store, Scrape* scrape) {
+  const store::RocksDbStatus status = store.Status();
+  scrape->SetSummary(metrics::kStoreSync, {}, status.log_syncs, status.log_sync_seconds);
+  scrape->Set(metrics::kStoreStall, {}, status.stall_seconds);
+  scrape->Set(metrics::kStoreSize, {{"kind", "sst"}}, static_cast<double>(status.table_bytes));
+  scrape->Set(metrics::kStoreSize, {{"kind", "wal"}}, static_cast<double>(status.log_bytes));
+  scrape->Set(metrics::kStoreSize, {{"kind", "memtable"}}, static_cast<double>(status.memtable_bytes));
+  scrape->Set(metrics::kStorePending, {}, static_cast<double>(status.pending_compaction_bytes));
+}
+
+void DescribeVolume(const std::string& path, Scrape* scrape) {
+  struct statvfs volume {};
+  if (statvfs(path.c_str(), &volume) != 0) return;
+  const auto unit = static_cast<double>(volume.f_frsize);
+  scrape->Set(metrics::kVolumeSize, {}, static_cast<double>(volume.f_blocks) * unit);
+  scrape->Set(metrics::kVolumeFree, {}, static_cast<double>(volume.f_bavail) * unit);
+}
+
+}  // namespace tutti::server
