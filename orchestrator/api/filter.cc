@@ -20,6 +20,9 @@ constexpr absl::string_view kFields =
     "state, definition, parked, labels.<key> and start_time can be asked for, e.g. "
     "state = RUNNING AND labels.user = \"u1\"";
 
+const absl::Time kFirstTime = absl::FromUnixSeconds(-62'135'596'800);   // 0001-01-01T00:00:00Z
+const absl::Time kEndOfTimes = absl::FromUnixSeconds(253'402'300'800);  // 10000-01-01T00:00:00Z
+
 struct Token {
   enum class Kind { kEnd, kWord, kText, kOperator };
   Kind kind = Kind::kEnd;
@@ -167,8 +170,8 @@ class Parser {
   absl::Status AddStartTime(absl::string_view comparison, const Token& value) {
     absl::Time time;
     std::string detail;
-    if (!absl::ParseTime(absl::RFC3339_full, value.text, &time, &detail) || time == absl::InfiniteFuture() ||
-        time == absl::InfinitePast()) {
+    // RFC 3339 writes years in four digits; the parser takes any, and later ones do not fit into milliseconds.
+    if (!absl::ParseTime(absl::RFC3339_full, value.text, &time, &detail) || time < kFirstTime || time >= kEndOfTimes) {
       return ErrorAt(value.position,
                      absl::StrCat("\"", value.text, "\" is no RFC 3339 time, e.g. \"2026-01-31T00:00:00Z\""));
     }

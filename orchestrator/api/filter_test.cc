@@ -99,6 +99,8 @@ TEST(FilterTest, RefusalsNameThePositionAndWhatWouldBeRight) {
       {"labels.user > x", "at position 13:", "can only be compared by ="},
       {"labels.user = \"x", "at position 15:", "never closed"},
       {"start_time >= yesterday", "at position 15:", "RFC 3339"},
+      {"start_time <= \"2666666666-01-01T00:00:00Z\"", "at position 15:", "RFC 3339"},
+      {"start_time < \"infinite-future\"", "at position 14:", "RFC 3339"},
       {"start_time != \"2026-01-31T00:00:00Z\"", "at position 12:", "=, >=, >, <= and <"},
       {"\"state\" = RUNNING", "at position 1:", "expected a field"},
       {"= RUNNING", "at position 1:", "expected a field"},
