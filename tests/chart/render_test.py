@@ -365,8 +365,9 @@ class SwitchTest(unittest.TestCase):
         self.assertEqual(set(of_kind(items, "ConfigMap")["t-tutti-definitions"]["data"]),
                          {"book-ticket-impatient.yaml", "release-test.yaml"})
 
-    def test_nothing_to_apply_makes_no_job(self):
+    def test_nothing_to_apply_or_nobody_to_take_it_makes_no_job(self):
         self.assertEqual(of_kind(rendered("minimal"), "Job"), {})
+        self.assertEqual(of_kind(rendered("mixed"), "Job"), {}, "an install would wait for it in vain")
 
     def test_names_that_collide_are_refused(self):
         with self.assertRaisesRegex(HelmError, "participants.external.payment"):
