@@ -16,6 +16,7 @@ usage: tools/dev.sh COMMAND
   fuzz [NAME] [SECONDS]
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   chart            rewrite the chart's README and golden files after a change of its values or templates
+  image            build the Dockerfile without Docker and start every program in it (root; minutes)
   tsan             saga, shard, timers and watchers under ThreadSanitizer
 USAGE
 }
@@ -65,6 +66,7 @@ case "${1:-}" in
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
     run_tests asan -LE 'crash|exhaustive|sim|full' "${@:2}"
     ;;
+  image) tools/image.sh "${@:2}" ;;
   chart) tools/setup.sh --full; PYTHONPATH=tools /usr/bin/python3 tests/chart/render_test.py --update ;;
   fuzz) fuzz "${@:2}" ;;
   tsan) build tsan --target tsan_tests; run_tests tsan -L tsan "${@:2}" ;;
