@@ -59,7 +59,8 @@ case "${1:-}" in
     sources | xargs clang-format --dry-run --Werror
     ;;
   format) sources | xargs clang-format -i ;;
-  # Exhaustive searches and crash runs are about schedules, not memory; a sanitizer only makes them ten times longer.
+  # Exhaustive searches and crash runs are about schedules, not memory; a sanitizer only makes them ten times longer. Tests
+  # with other people's tools (`full`) judge times and preload a library, which the sanitizer's own does not suffer.
   asan)
     build asan
     # The distribution's c-ares leaks a few bytes for every name it resolves.

@@ -68,6 +68,8 @@ WAITING = ("Waiting", [
           query(f"max by (definition) (tutti_steps_oldest_parked_seconds{{{SAGAS}}})", "{{definition}}")),
     lines("Parkings", "Steps that parked, a second, by step and cause.", "ops",
           query(rate("tutti_steps_parkings_total", SAGAS, "step, cause"), "{{step}} {{cause}}")),
+    lines("Forgotten", "Ended sagas a second whose `--id-retention` is over.", "ops",
+          query(rate("tutti_sagas_expired_total", SAGAS, "definition"), "{{definition}}")),
     lines("Operator words", "Cancels, retries and resolutions a second, and whether they were accepted.", "ops",
           query(rate("tutti_operator_words_total", PLACE, "word, result"), "{{word}} {{result}}")),
 ])

@@ -6,14 +6,14 @@ ATTEMPT_SECONDS = "tutti_step_attempt_duration_seconds"
 
 
 def latency_of(outcome, meaning):
-    return heatmap(f"Attempts {outcome}", f"Time from hand-over to the answer of attempts that {meaning}.",
+    return heatmap(f"Attempts {outcome}", f"Time from hand-over to the answer, or to the timeout, of attempts that {meaning}.",
                    ATTEMPT_SECONDS, f'{STEPS}, outcome="{outcome}"')
 
 
 LATENCY = ("Latency of attempts", [
     latency_of("succeeded", "succeeded"),
     latency_of("rejected", "were refused"),
-    latency_of("unknown", "left open what happened: errors of transport and overload"),
+    latency_of("unknown", "left open what happened: timeouts, errors of transport, overload"),
     lines("p99 by step and outcome", "99th percentile of an attempt.", "s",
           *quantiles(ATTEMPT_SECONDS, STEPS, "step, operation, outcome", (0.99,)), width=12),
     lines("Steps, p99", "99th percentile from a step's first intent to its rest, retries and waits included, by the state "
