@@ -9,10 +9,6 @@
 namespace tutti::catalog {
 namespace {
 
-constexpr uint32_t kRevisionVersion = 1;
-// What holds for a definition as a whole came later; a binary that does not know it must not start sagas it forbids.
-constexpr uint32_t kWholeVersion = 2;
-
 // The outcome of one commit, awaited by the thread that handed it over.
 class Commitment {
  public:
@@ -56,7 +52,7 @@ absl::Status Catalog::Load() {
   decltype(revisions_) loaded;
   decltype(disablements_) disablements;
   for (storage::v1::DefinitionRecord& record : *records) {
-    if (record.version() > kWholeVersion) {
+    if (record.version() > store::kWholeDefinitionVersion) {
       return absl::FailedPreconditionError(absl::StrCat("definition `", record.name(), "` revision ", record.revision(),
                                                         " was stored by a newer version; start that one"));
     }
@@ -94,7 +90,7 @@ absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_ru
     }
   }
   auto revision = std::make_shared<Revision>();
-  revision->record.set_version(kRevisionVersion);
+  revision->record.set_version(store::kRevisionVersion);
   revision->record.set_name(compiled->name);
   revision->record.set_revision(next);
   revision->record.set_source(std::string(source));
@@ -146,7 +142,7 @@ absl::Status Catalog::SetDisablement(absl::string_view name,
   MutexLock apply_lock(&apply_mu_);
   if (auto known = Get(name, 0); !known.ok()) return known.status();
   storage::v1::DefinitionRecord record;
-  record.set_version(kWholeVersion);
+  record.set_version(store::kWholeDefinitionVersion);
   record.set_name(std::string(name));
   if (disablement.has_value()) *record.mutable_disablement() = *disablement;
   if (absl::Status status = Keep(record); !status.ok()) return status;

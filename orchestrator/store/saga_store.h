@@ -37,6 +37,11 @@ struct WriteSet {
   std::vector<storage::v1::SagaRecord> expired;
 };
 
+// Of DefinitionRecord. What holds for a definition as a whole (revision 0) came with 2: a binary that does not know it
+// must not start sagas that it forbids.
+inline constexpr uint32_t kRevisionVersion = 1;
+inline constexpr uint32_t kWholeDefinitionVersion = 2;
+
 enum class CommitResult {
   kDurable,
   kUnknown,  // it may or may not be there: release nothing, forget, recover

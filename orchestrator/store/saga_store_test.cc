@@ -344,9 +344,10 @@ TEST_P(SagaStoreTest, TheVisitorsErrorStopsTheIteration) {
 
 TEST_P(SagaStoreTest, DefinitionsComeBackByNameAndRevision) {
   WriteSet set;
-  for (const auto& [name, revision] : std::vector<std::pair<std::string, int64_t>>{{"b", 1}, {"a", 300}, {"a", 2}}) {
+  for (const auto& [name, revision] :
+       std::vector<std::pair<std::string, int64_t>>{{"b", 1}, {"a", 300}, {"a", 2}, {"a", 0}}) {
     auto& definition = set.definitions.emplace_back();
-    definition.set_version(1);
+    definition.set_version(revision == 0 ? kWholeDefinitionVersion : kRevisionVersion);
     definition.set_name(name);
     definition.set_revision(revision);
     definition.set_source("source");
@@ -356,7 +357,7 @@ TEST_P(SagaStoreTest, DefinitionsComeBackByNameAndRevision) {
   ASSERT_TRUE(definitions.ok()) << definitions.status();
   std::vector<std::string> names;
   for (const auto& definition : *definitions) names.push_back(absl::StrCat(definition.name(), definition.revision()));
-  EXPECT_THAT(names, ElementsAre("a2", "a300", "b1"));
+  EXPECT_THAT(names, ElementsAre("a0", "a2", "a300", "b1"));
 }
 
 TEST_P(SagaStoreTest, RecordsOfANewerVersionAreRefused) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -19,14 +20,15 @@ using storage::v1::SagaRecord;
 
 template <typename Record>
 absl::StatusOr<Record> ParseRecord(absl::string_view bytes, const std::string& what) {
+  constexpr uint32_t kNewest =
+      std::is_same_v<Record, DefinitionRecord> ? kWholeDefinitionVersion : saga::kRecordVersion;
   Record record;
   if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError(absl::StrCat(what, " cannot be read: its stored bytes are damaged"));
   }
-  if (record.version() > saga::kRecordVersion) {
+  if (record.version() > kNewest) {
     return absl::FailedPreconditionError(absl::StrCat(what, " was written by a newer version: record version ",
-                                                      record.version(), ", this binary knows up to ",
-                                                      saga::kRecordVersion));
+                                                      record.version(), ", this binary knows up to ", kNewest));
   }
   return record;
 }

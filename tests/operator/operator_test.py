@@ -11,7 +11,7 @@ import sys
 
 import yaml
 
-from stack.processes import wait_until
+from stack.processes import Process, wait_until
 from stack.stack import Stack, repository
 from stack.world import World
 
@@ -111,7 +111,7 @@ def formats(me):
     for arguments in (("saga", "get", "booked"), ("saga", "list"), ("saga", "history", "booked"), ("parked",),
                       ("definition", "list")):
         as_json, as_yaml = me.json(*arguments), me.yaml(*arguments)
-        expect(f"the fields of {arguments}", list(as_json), list(as_yaml))
+        expect(f"the fields of {arguments}", sorted(as_json), sorted(as_yaml))
         table = me.run(*arguments).stdout
         expect(f"colours in {arguments}", "\x1b" in table, False)
         expect(f"lines in {arguments}", table.count("\n") > 0, True)
@@ -227,6 +227,34 @@ complete -p tuttictl"""
            ["definition", "apply", "done undone", "yaml", "complete -o default -F _tuttictl tuttictl"])
 
 
+def encrypted(me):
+    """An orchestrator that wants to see its clients' certificates."""
+    def path(name):
+        return os.path.join(me.stack.work_dir, name)
+
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "1", "-subj", "/CN=tutti.test", "-addext", "subjectAltName=DNS:tutti.test",
+                    "-keyout", path("key.pem"), "-out", path("cert.pem")], check=True, capture_output=True)
+    server = Process("orchestrator-tls", [
+        me.stack.binary("tutti-orchestrator"), "--data-dir", path("orchestrator-tls"), "--participants",
+        me.stack.participants_file, "--tls-certificate", path("cert.pem"), "--tls-private-key", path("key.pem"),
+        "--tls-client-ca", path("cert.pem")], me.stack.work_dir)
+    server.start()
+    try:
+        server.await_serving()
+        there = ["parked", "--address", server.address]
+        trusted = ["--tls-ca", path("cert.pem"), "--tls-server-name", "tutti.test"]
+        shown = ["--tls-certificate", path("cert.pem"), "--tls-private-key", path("key.pem")]
+        me.run(*there, *trusted, *shown)
+        me.run(*there, *trusted, code=6)
+        me.run(*there, "--tls-server-name", "tutti.test", *shown, code=6)
+        me.run(*there, code=6)
+        missing = me.run(*there, "--tls-ca", path("nothing.pem"), code=1)
+        expect_in("a missing file", "cannot open", missing.stderr)
+    finally:
+        server.kill9()
+
+
 def masked(text):
     """What differs from run to run, made equal: times, durations and the widths of columns."""
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
@@ -267,6 +295,7 @@ def main():
         mending(me, world)
         disabling(me)
         completion(me)
+        encrypted(me)
         world.customer("ada", 1000, "hall", 7)
         world.customer("ben", 10, "hall", 8)
         me.park("order-9", "ada")

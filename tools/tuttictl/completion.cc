@@ -27,8 +27,10 @@ _tuttictl() {
 }
 compdef _tuttictl tuttictl
 )sh";
-constexpr char kFish[] =
-    R"sh(complete -c tuttictl -k -a '(tuttictl complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+constexpr char kFish[] = R"sh(function __tuttictl_candidates
+  tuttictl complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c tuttictl -n 'count (__tuttictl_candidates) >/dev/null' -f -k -a '(__tuttictl_candidates)'
 )sh";
 
 const CLI::App* FindCommand(const CLI::App& app, const std::string& name) {

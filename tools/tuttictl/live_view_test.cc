@@ -32,7 +32,7 @@ v1::Saga Running() {
 
 TEST(LiveViewTest, TheStatusTellsTheSagaAndEachStep) {
   v1::Saga saga = Running();
-  const Terminal terminal;
+  const Terminal terminal{.columns = 200};
   auto lines = StatusLines(saga, 105'500, terminal);
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_EQ(lines[0], "order-1  book-ticket revision 3  RUNNING  5.5 s");
