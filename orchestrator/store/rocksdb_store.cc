@@ -147,12 +147,13 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>& cache, size_t write_buffer_bytes) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));  // starts look up ids that are not there
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = write_buffer_bytes;
   options.level_compaction_dynamic_level_bytes = true;
   const auto supported = rocksdb::GetSupportedCompressions();
   const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
@@ -235,7 +236,8 @@ class RocksDbStoreImpl final : public RocksDbStore {
     rocksdb::DBOptions db_options = DatabaseOptions(options_.env);
     db_options.statistics = statistics_;
     if (absl::Status status = CheckColumns(db_options); !status.ok()) return status;
-    const auto column_options = ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes));
+    const auto column_options =
+        ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes), options_.write_buffer_bytes);
     std::vector<rocksdb::ColumnFamilyDescriptor> columns;
     for (const char* name : kColumnNames) columns.emplace_back(name, column_options);
     columns.emplace_back(rocksdb::kDefaultColumnFamilyName, column_options);  // RocksDB insists; nothing is in it
