@@ -20,6 +20,11 @@ ParticipantMetrics::ParticipantMetrics(std::shared_ptr<prometheus::Registry> reg
                            .Name(kCommandSeconds)
                            .Help("From a call's arrival to its answer")
                            .Register(*registry_)),
+      inbox_expired_(prometheus::BuildCounter()
+                         .Name(kInboxExpiredTotal)
+                         .Help("Inbox rows that were forgotten at the end of their life")
+                         .Register(*registry_)
+                         .Add({})),
       commit_seconds_(prometheus::BuildHistogram()
                           .Name(kCommitSeconds)
                           .Help("Length of a synced commit")
@@ -46,6 +51,10 @@ void ParticipantMetrics::CountCommand(absl::string_view method, absl::string_vie
 void ParticipantMetrics::CountCommit(size_t jobs, double seconds) {
   commit_seconds_.Observe(seconds);
   batch_size_.Observe(static_cast<double>(jobs));
+}
+
+void ParticipantMetrics::CountExpired(size_t rows) {
+  inbox_expired_.Increment(static_cast<double>(rows));
 }
 
 }  // namespace tutti::participant

@@ -18,6 +18,7 @@ namespace tutti::participant {
 inline constexpr char kCommandsTotal[] = "tutti_participant_commands_total";  // method, operation, mark, code
 inline constexpr char kCommandSeconds[] = "tutti_participant_command_duration_seconds";  // method
 inline constexpr char kCommitSeconds[] = "tutti_participant_commit_duration_seconds";
+inline constexpr char kInboxExpiredTotal[] = "tutti_participant_inbox_expired_total";
 inline constexpr char kCommitBatchSize[] = "tutti_participant_commit_batch_size";
 
 // Thread-safe.
@@ -29,11 +30,13 @@ class ParticipantMetrics {
   void CountCommand(absl::string_view method, absl::string_view operation, Mark mark, absl::string_view code,
                     double seconds);
   void CountCommit(size_t jobs, double seconds);
+  void CountExpired(size_t rows);
 
  private:
   const std::shared_ptr<prometheus::Registry> registry_;
   prometheus::Family<prometheus::Counter>& commands_;
   prometheus::Family<prometheus::Histogram>& command_seconds_;
+  prometheus::Counter& inbox_expired_;
   prometheus::Histogram& commit_seconds_;
   prometheus::Histogram& batch_size_;
 };
