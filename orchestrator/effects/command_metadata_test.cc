@@ -58,7 +58,7 @@ TEST(CommandMetadataTest, AddsTheDefinitionsOwn) {
   command.metadata = {{"x-request-id", "abc"}, {"token-bin", std::string("\0\xff", 2)}};
   const auto list = CommandMetadata(command, 0);
   ASSERT_TRUE(list.ok()) << list.status();
-  EXPECT_EQ(list->size(), 12u);
+  EXPECT_EQ(list->size(), 13u);
 }
 
 TEST(CommandMetadataTest, RefusesWhatTheLibraryWouldAbortOn) {

@@ -180,7 +180,10 @@ inline saga::SendCommand Command(int number = 1) {
 }
 
 inline saga::DropCommand DropOf(const saga::SendCommand& command) {
-  return {command.saga_id, command.participant, command.attempt};
+  return {.saga_id = command.saga_id,
+          .saga_uid = command.saga_uid,
+          .participant = command.participant,
+          .attempt = command.attempt};
 }
 
 // The port of a server that has just gone, so nobody listens there.

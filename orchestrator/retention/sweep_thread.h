@@ -4,10 +4,9 @@
 
 #include <cstdint>
 #include <functional>
-#include <thread>
 
 #include "common/clock.h"
-#include "common/mutex.h"
+#include "common/paced_thread.h"
 #include "orchestrator/retention/sweeper.h"
 
 namespace tutti::retention {
@@ -23,25 +22,18 @@ class SweepThread {
   // `busy` says that there is something better to do; asked before every page. `sweeper` belongs to the thread from
   // here on; both pointers must outlive it.
   SweepThread(Sweeper* sweeper, const Clock* clock, std::function<bool()> busy, Options options);
-  ~SweepThread() { Stop(); }
-  SweepThread(const SweepThread&) = delete;
-  SweepThread& operator=(const SweepThread&) = delete;
 
   // Begins no further page; waits for the one it is at.
-  void Stop();
+  void Stop() { thread_.Stop(); }
 
  private:
-  void Loop();
-  bool PauseUnlessStopped(int64_t ms);  // false: stop
+  int64_t Tick();  // how long to rest, in milliseconds
 
   Sweeper* const sweeper_;
   const Clock* const clock_;
   const std::function<bool()> busy_;
   const Options options_;
-  Mutex mu_;
-  CondVar stop_;
-  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
-  std::thread thread_;
+  PacedThread thread_;  // last: it uses the rest
 };
 
 }  // namespace tutti::retention

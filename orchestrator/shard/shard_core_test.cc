@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <limits>
 
 #include "common/errors.h"
 #include "common/limits.h"
@@ -278,6 +279,179 @@ TEST_F(ShardCoreTest, RecoveryRefusesASagaWhoseRevisionIsMissing) {
   const absl::Status status = core_->Recover(0, limits::kSlots);
   EXPECT_TRUE(absl::IsFailedPrecondition(status));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("gone"));
+}
+
+class ExpiryTest : public ShardCoreTest {
+ protected:
+  void End() {
+    Start(ShardWorld::StartOf("s1"));
+    Run();
+    Reply("charge", v1::OPERATION_ACTION, 1);
+    Run();
+    Reply("confirm", v1::OPERATION_ACTION, 1);
+    Run();
+    world_.TakeLog();
+  }
+  void Expire(int64_t ended_by_ms = kFuture) {
+    mailbox_.push_back(
+        ExpireMessage{.saga_id = "s1", .ended_by_ms = ended_by_ms, .done = [this](absl::StatusOr<bool> expired) {
+                        expired_.push_back(std::move(expired));
+                      }});
+  }
+
+  static constexpr int64_t kFuture = std::numeric_limits<int64_t>::max();
+  std::vector<absl::StatusOr<bool>> expired_;
+};
+
+TEST_F(ExpiryTest, AfterItTheIdIsFreeAndANewStartIsAnotherSaga) {
+  End();
+  const std::string uid = world_.store().GetSaga("s1")->uid();
+  Start(ShardWorld::StartOf("s1", "other"));
+  Run();
+  EXPECT_TRUE(absl::IsAlreadyExists(starts_.at(1).status()));
+  Expire();
+  Run();
+  ASSERT_TRUE(expired_.at(0).ok());
+  EXPECT_TRUE(*expired_[0]);
+  EXPECT_THAT(world_.TakeLog(), ElementsAre("expired s1"));
+  EXPECT_TRUE(absl::IsNotFound(world_.store().GetSaga("s1").status()));
+  Cancel("s1");
+  Run();
+  EXPECT_EQ(ReasonOf(cancels_.at(0).status()), "SAGA_NOT_FOUND");
+  Start(ShardWorld::StartOf("s1", "other"));
+  Run();
+  ASSERT_TRUE(starts_.at(2).ok()) << starts_[2].status();
+  EXPECT_FALSE(starts_[2]->already_started);
+  EXPECT_NE(starts_[2]->record.uid(), uid);
+  EXPECT_EQ(world_.store().GetHistory("s1", 1, 100)->front().sequence(), 1);
+}
+
+TEST_F(ExpiryTest, UntilItIsDurableNobodyHearsOfTheSagaOrGetsItsId) {
+  End();
+  world_.store().Hold();
+  Expire();
+  Start(ShardWorld::StartOf("s1"));  // in the same batch
+  Run();
+  Start(ShardWorld::StartOf("s1", "other"));
+  Cancel("s1");
+  Expire();
+  Run();
+  for (const absl::Status& status : {starts_.at(1).status(), starts_.at(2).status(), cancels_.at(0).status()}) {
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(ReasonOf(status), "SAGA_EXPIRING");
+  }
+  ASSERT_EQ(expired_.size(), 1u) << "one expiry is enough";
+  EXPECT_FALSE(*expired_[0]);
+  world_.store().Release();
+  Run();
+  EXPECT_TRUE(*expired_.at(1));
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_FALSE(starts_.at(3)->already_started);
+}
+
+TEST_F(ExpiryTest, AStartOfTheSameBatchKeepsItsSaga) {
+  End();
+  Expire();
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s2"));
+  Run();
+  world_.store().Release();
+  Run();
+  Start(ShardWorld::StartOf("s1"));
+  Expire();
+  Run();
+  EXPECT_TRUE(starts_.back().ok());
+  EXPECT_FALSE(*expired_.back()) << "it runs";
+  EXPECT_TRUE(world_.store().GetSaga("s1").ok());
+}
+
+TEST_F(ExpiryTest, WhatIsActiveOrTooYoungOrUnknownStays) {
+  Expire();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Expire();
+  Run();
+  Reply("charge", v1::OPERATION_ACTION, 1);
+  Run();
+  Reply("confirm", v1::OPERATION_ACTION, 1);
+  Run();
+  Expire(world_.store().GetSaga("s1")->finished_ms() - 1);
+  Run();
+  for (const auto& expired : expired_) EXPECT_FALSE(*expired);
+  EXPECT_EQ(expired_.size(), 3u);
+  Expire(world_.store().GetSaga("s1")->finished_ms());
+  Run();
+  EXPECT_TRUE(*expired_.back());
+}
+
+TEST_F(ExpiryTest, AnEndedSagaThatIsSettlingStays) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  mailbox_.push_back(
+      saga::Event{.saga_id = "s1",
+                  .body = saga::AttemptTimedOut{{.step = "charge", .operation = v1::OPERATION_ACTION, .number = 1}}});
+  Run();
+  mailbox_.push_back(saga::Event{
+      .saga_id = "s1",
+      .body = saga::TimerFired{{.kind = saga::TimerKind::kBackoffOver,
+                                .attempt = {.step = "charge", .operation = v1::OPERATION_ACTION, .number = 1}}}});
+  Run();
+  Reply("charge", v1::OPERATION_ACTION, 2);
+  Run();
+  Reply("confirm", v1::OPERATION_ACTION, 1);
+  Run();
+  ASSERT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_SUCCEEDED);
+  Expire();
+  Run();
+  EXPECT_FALSE(*expired_.at(0)) << "attempt 1 of charge may still land";
+}
+
+TEST_F(ExpiryTest, AnExpiryThatDidNotEndDurableIsTriedAgainByTheNextProcess) {
+  End();
+  world_.store().FailNextWrite(absl::InternalError("disk"), /*applied=*/false);
+  Expire();
+  Run();
+  EXPECT_TRUE(absl::IsUnavailable(expired_.at(0).status()));
+  EXPECT_EQ(fatal_.size(), 1u);
+  Expire();
+  Run();
+  EXPECT_TRUE(absl::IsUnavailable(expired_.at(1).status()));
+  world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+  Start(ShardWorld::StartOf("s1"));
+  Expire();
+  Run();
+  EXPECT_TRUE(starts_.at(1)->already_started);
+  EXPECT_TRUE(*expired_.at(2));
+}
+
+// The wall clock jumped, the saga expired early, and its timers and replies are still under way when its id lives
+// again.
+TEST_F(ExpiryTest, TimersAndRepliesOfTheOldSagaDoNotReachTheNewOne) {
+  End();
+  const std::string uid = world_.store().GetSaga("s1")->uid();
+  Expire();
+  Run();
+  const saga::AttemptId charge = {.step = "charge", .operation = v1::OPERATION_ACTION, .number = 1};
+  const saga::Event reply{.saga_id = "s1", .saga_uid = uid, .body = saga::ReplyReceived{.attempt = charge, .code = 0}};
+  const saga::Event timeout{
+      .saga_id = "s1", .saga_uid = uid, .body = saga::TimerFired{{.kind = saga::TimerKind::kSagaTimeout}}};
+  mailbox_.push_back(timeout);  // nobody has the id
+  Run();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  const std::string before = world_.store().GetSaga("s1")->SerializeAsString();
+  mailbox_.push_back(reply);
+  mailbox_.push_back(timeout);
+  Run();
+  EXPECT_EQ(world_.store().GetSaga("s1")->SerializeAsString(), before);
+  saga::Event own = reply;
+  own.saga_uid = world_.store().GetSaga("s1")->uid();
+  mailbox_.push_back(own);
+  Run();
+  EXPECT_NE(world_.store().GetSaga("s1")->SerializeAsString(), before);
 }
 
 }  // namespace

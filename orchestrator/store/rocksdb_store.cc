@@ -141,6 +141,8 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   // The default mode would drop acknowledged commits behind a damaged byte without a word.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.paranoid_checks = true;
+  // After a failed write nobody uses this opening any more; RocksDB's own attempts to recover would only delay its end.
+  options.max_bgerror_resume_count = 0;
   options.max_total_wal_size = kWalBytesMax;
   options.max_background_jobs = 2;
   options.keep_log_file_num = 5;

@@ -402,5 +402,71 @@ TEST_P(SagaStoreTest, ManyThreadsCommitAtOnce) {
   EXPECT_EQ(Active().size(), kThreads * 50u);
 }
 
+SagaWrite Ended(const SagaWrite& before, int64_t finished_ms) {
+  SagaWrite write = NextWrite(before);
+  write.record.set_state(v1::SAGA_STATE_SUCCEEDED);
+  write.record.set_finished_ms(finished_ms);
+  return write;
+}
+
+TEST_P(SagaStoreTest, AnExpiredSagaLeavesNoTrace) {
+  SagaWrite a = NewSaga("a");
+  (*a.record.mutable_labels())["user"] = "u";
+  SagaWrite b = NewSaga("b");
+  (*b.record.mutable_labels())["user"] = "u";
+  ASSERT_EQ(Commit(SetOf(a, b)), CommitResult::kDurable);
+  const SagaWrite a_ended = Ended(a, 2'000);
+  ASSERT_EQ(Commit(SetOf(a_ended, Ended(b, 3'000))), CommitResult::kDurable);
+  WriteSet set;
+  set.expired.push_back(a_ended.record);
+  ASSERT_EQ(Commit(set), CommitResult::kDurable);
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_TRUE(absl::IsNotFound(reader().GetSaga("a").status()));
+    EXPECT_THAT(*reader().GetHistory("a", 0, 100), IsEmpty());
+    EXPECT_EQ(reader().GetHistory("b", 0, 100)->size(), 2u);
+    ListQuery by_definition, by_label;
+    by_definition.definition = "book";
+    by_label.labels = {{"user", "u"}};
+    EXPECT_THAT(List({}), ElementsAre("b"));
+    EXPECT_THAT(List(by_definition), ElementsAre("b"));
+    EXPECT_THAT(List(by_label), ElementsAre("b"));
+    EXPECT_THAT(ListByState(v1::SAGA_STATE_SUCCEEDED), ElementsAre("b"));
+    EXPECT_THAT(Active(), IsEmpty());
+    backend_->Reopen();
+  }
+  ASSERT_EQ(Commit(SetOf(NewSaga("a", 9'000))), CommitResult::kDurable) << "the id is free again";
+  EXPECT_EQ(reader().GetHistory("a", 0, 100)->size(), 1u);
+  EXPECT_THAT(Active(), ElementsAre("a"));
+}
+
+TEST_P(SagaStoreTest, EndedSagasAreFoundPageByPageAndActiveOnesNever) {
+  std::set<std::string> expected;
+  for (int i = 0; i < 10; ++i) {
+    const SagaWrite saga = NewSaga(absl::StrCat("ended", i), 1'000 + i);
+    ASSERT_EQ(Commit(SetOf(saga)), CommitResult::kDurable);
+    ASSERT_EQ(Commit(SetOf(Ended(saga, 2'000))), CommitResult::kDurable);
+    expected.insert(saga.record.saga_id());
+  }
+  const SagaWrite later = NewSaga("later", 1'001);
+  SagaWrite settling = Ended(NewSaga("settling", 1'002), 2'000);
+  settling.record.mutable_steps(0)->mutable_action()->add_open()->set_number(1);
+  settling.previous.reset();
+  ASSERT_EQ(Commit(SetOf(later, settling, NewSaga("running", 1'003))), CommitResult::kDurable);
+  ASSERT_EQ(Commit(SetOf(Ended(later, 2'001))), CommitResult::kDurable);
+  std::set<std::string> found;
+  EndedQuery query{.ended_by_ms = 2'000, .page_size = 4};
+  int pages = 0;
+  do {
+    const auto page = reader().FindEnded(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_LE(page->saga_ids.size(), 4u);
+    for (const std::string& id : page->saga_ids) EXPECT_TRUE(found.insert(id).second) << id << " came twice";
+    query.cursor = page->next_cursor;
+    ++pages;
+  } while (!query.cursor.empty());
+  EXPECT_EQ(found, expected);
+  EXPECT_GE(pages, 3);
+}
+
 }  // namespace
 }  // namespace tutti::store

@@ -92,6 +92,8 @@ absl::StatusOr<CommandContext> ParseCommandContext(const std::multimap<std::stri
   context.attempt = static_cast<int32_t>(attempt);
   context.idempotency_key = reader.Required("tutti-idempotency-key", "u-1/charge/action");
   context.key_born_ms = reader.Number("tutti-key-born-ms", "1767225600000", true);
+  context.step_born_ms = reader.Number("tutti-step-born-ms", "1767225600000", false);
+  if (context.step_born_ms == 0) context.step_born_ms = context.key_born_ms;
   context.deadline_ms = reader.Number("tutti-deadline-ms", "1767225605000", false);
   context.traceparent = reader.Optional("traceparent");
   if (!reader.status().ok()) return reader.status();

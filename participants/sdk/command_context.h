@@ -20,12 +20,13 @@ struct CommandContext {
   int32_t attempt = 0;
   std::string idempotency_key;  // one per command for its whole life
   int64_t key_born_ms = 0;      // wall clock, since the epoch
+  int64_t step_born_ms = 0;     // of the step's action; of this key where the sender does not say
   int64_t deadline_ms = 0;      // as sent; 0: none
   std::string traceparent;      // may be empty
 };
 
-// INVALID_ARGUMENT that names the entry that is missing or wrong and shows how grpcurl passes it. `tutti-deadline-ms`
-// and `traceparent` may be left out.
+// INVALID_ARGUMENT that names the entry that is missing or wrong and shows how grpcurl passes it. `tutti-step-born-ms`,
+// `tutti-deadline-ms` and `traceparent` may be left out.
 absl::StatusOr<CommandContext> ParseCommandContext(const std::multimap<std::string, std::string>& metadata);
 
 }  // namespace tutti::participant

@@ -28,8 +28,15 @@ TEST(CommandContext, ReadsEveryEntry) {
   EXPECT_EQ(context->attempt, 3);
   EXPECT_EQ(context->idempotency_key, "u-1/charge/action");
   EXPECT_EQ(context->key_born_ms, 170);
+  EXPECT_EQ(context->step_born_ms, 170) << "of the key, where nothing else is said";
   EXPECT_EQ(context->deadline_ms, 180);
   EXPECT_EQ(context->traceparent, "00-1");
+}
+
+TEST(CommandContext, AStepMayBeOlderThanItsCompensationsKey) {
+  Metadata metadata = Complete();
+  metadata.emplace("tutti-step-born-ms", "90");
+  EXPECT_EQ(ParseCommandContext(metadata)->step_born_ms, 90);
 }
 
 TEST(CommandContext, AMissingEntryIsNamedAndShownForGrpcurl) {

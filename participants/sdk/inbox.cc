@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "participants/sdk/inbox_expiry.h"
 #include "tutti/participant/v1/inbox.pb.h"
 
 namespace tutti::participant {
@@ -74,6 +75,7 @@ class Run {
 
   Answer Execute() {
     if (absl::Status status = Load(); !status.ok()) return {status};
+    if (absl::Status status = CheckAge(); !status.ok()) return {status};
     const Decision decision =
         Decide({ToRowState(row_.state()), row_.action().request_digest(), row_.compensation().request_digest()},
                context_.operation, digest_);
@@ -109,6 +111,17 @@ class Run {
       return absl::InternalError(absl::StrCat("inbox row ", key_, " was written by a newer version of this service"));
     }
     return absl::OkStatus();
+  }
+
+  // What a compensation looks for is as old as its step, however young its own key is.
+  absl::Status CheckAge() const {
+    if (ToRowState(row_.state()) != RowState::kNothing) return absl::OkStatus();
+    const absl::StatusOr<int64_t> youngest_expired_ms = YoungestExpiredRow(transaction_);
+    if (!youngest_expired_ms.ok()) return youngest_expired_ms.status();
+    if (!MayHaveExpired(context_.step_born_ms, *youngest_expired_ms)) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat("step ", context_.step, " of saga ", context_.saga_id,
+                                               " is older than the inbox's memory: whether its ",
+                                               ToString(context_.operation), " came before cannot be told any more"));
   }
 
   v1::InboxAnswer* mutable_answer() {

@@ -1,8 +1,8 @@
 // A command behind the barrier, inside one transaction: finds the row, asks the barrier, runs the service's own code
 // and keeps the outcome beside the domain change.
 //
-// Rows are kept for ever, so no key is ever older than the rows there are. Whoever makes them expire must refuse older
-// keys (by key_born_ms) with UNAVAILABLE.
+// A command that finds no row and may be older than rows that expired (inbox_expiry.h) is answered UNAVAILABLE,
+// unmarked: whether it came before can no longer be told.
 #ifndef TUTTI_PARTICIPANTS_SDK_INBOX_H_
 #define TUTTI_PARTICIPANTS_SDK_INBOX_H_
 

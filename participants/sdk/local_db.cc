@@ -100,6 +100,10 @@ std::unique_ptr<ReadView> LocalDb::Snapshot() const {
   return std::make_unique<SnapshotView>(db_.get(), domain_);
 }
 
+std::unique_ptr<ReadView> LocalDb::InboxSnapshot() const {
+  return std::make_unique<SnapshotView>(db_.get(), inbox_);
+}
+
 absl::Status LocalDb::Commit(Transaction& transaction) {
   rocksdb::WriteOptions options;
   options.sync = true;
@@ -139,6 +143,10 @@ void Transaction::Put(absl::string_view key, absl::string_view value) {
 
 void Transaction::PutInbox(absl::string_view key, absl::string_view value) {
   TUTTI_CHECK(batch_.Put(db_.inbox_, ToSlice(key), ToSlice(value)).ok(), "a batch in memory takes every put");
+}
+
+void Transaction::DeleteInbox(absl::string_view key) {
+  TUTTI_CHECK(batch_.Delete(db_.inbox_, ToSlice(key)).ok(), "a batch in memory takes every deletion");
 }
 
 void Transaction::SetSavepoint() {

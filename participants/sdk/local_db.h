@@ -30,6 +30,7 @@ class LocalDb {
 
   // Durable domain data as of now. The view must not outlive the database.
   std::unique_ptr<ReadView> Snapshot() const;
+  std::unique_ptr<ReadView> InboxSnapshot() const;
 
   // Synced. An error leaves it open whether the transaction is there; only reopening tells.
   absl::Status Commit(Transaction& transaction);
@@ -54,6 +55,7 @@ class Transaction final : public WriteView {
 
   absl::StatusOr<std::optional<std::string>> GetInbox(absl::string_view key) const;
   void PutInbox(absl::string_view key, absl::string_view value);
+  void DeleteInbox(absl::string_view key);
 
   // Savepoints nest; each is ended by exactly one Keep or RollBack.
   void SetSavepoint();

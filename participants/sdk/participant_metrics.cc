@@ -13,6 +13,7 @@ const prometheus::Histogram::BucketBoundaries kSizeBuckets = {1, 2, 4, 8, 16, 32
 ParticipantMetrics::ParticipantMetrics(prometheus::Registry* registry)
     : commands_(CounterFamily(kCommandsTotal, registry)),
       command_seconds_(HistogramFamily(kCommandSeconds, registry)),
+      inbox_expired_(CounterFamily(kInboxExpiredTotal, registry).Add({})),
       commit_seconds_(HistogramFamily(kCommitSeconds, registry).Add({}, kSecondsBuckets)),
       batch_size_(HistogramFamily(kCommitBatchSize, registry).Add({}, kSizeBuckets)) {}
 
@@ -31,6 +32,10 @@ void ParticipantMetrics::CountCommand(absl::string_view method, absl::string_vie
 void ParticipantMetrics::CountCommit(size_t jobs, double seconds) {
   commit_seconds_.Observe(seconds);
   batch_size_.Observe(static_cast<double>(jobs));
+}
+
+void ParticipantMetrics::CountExpired(size_t rows) {
+  inbox_expired_.Increment(static_cast<double>(rows));
 }
 
 }  // namespace tutti::participant

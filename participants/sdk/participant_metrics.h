@@ -17,6 +17,8 @@ inline constexpr MetricName kCommandSeconds{"tutti_participant_command_duration_
                                             "From a call's arrival to its answer"};
 inline constexpr MetricName kCommitSeconds{"tutti_participant_commit_duration_seconds", kHistogram, "",
                                            "Length of a synced commit"};
+inline constexpr MetricName kInboxExpiredTotal{"tutti_participant_inbox_expired_total", kCounter, "",
+                                               "Inbox rows that were forgotten at the end of their life"};
 inline constexpr MetricName kCommitBatchSize{"tutti_participant_commit_batch_size", kHistogram, "",
                                              "Jobs that shared one commit"};
 
@@ -29,10 +31,12 @@ class ParticipantMetrics {
   void CountCommand(absl::string_view method, absl::string_view operation, Mark mark, absl::string_view code,
                     double seconds);
   void CountCommit(size_t jobs, double seconds);
+  void CountExpired(size_t rows);
 
  private:
   prometheus::Family<prometheus::Counter>& commands_;
   prometheus::Family<prometheus::Histogram>& command_seconds_;
+  prometheus::Counter& inbox_expired_;
   prometheus::Histogram& commit_seconds_;
   prometheus::Histogram& batch_size_;
 };

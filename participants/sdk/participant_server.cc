@@ -9,16 +9,25 @@
 #include "common/grpc_metrics.h"
 #include "common/logging.h"
 #include "common/metrics.h"
+#include "common/paced_thread.h"
 #include "common/port_file.h"
 #include "participants/sdk/fault_service.h"
 
 namespace tutti::participant {
 namespace {
 
+constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr int64_t kSweepPauseMs = 50;  // between two bites of the inbox
+
 // Members are destroyed from the last to the first: the server's calls end before what they use.
 class Server final : public ParticipantServer {
  public:
   absl::Status Init(const ParticipantSpec& spec, const ParticipantOptions& options) {
+    if (options.inbox_life_ms < kInboxLifeMsMin) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--inbox-life-days is too short: at least ", kInboxLifeMsMin / kDayMs,
+          ", as the orchestrator may send a command again for 7 days; a shorter memory would apply it twice"));
+    }
     absl::StatusOr<std::unique_ptr<LocalDb>> db = LocalDb::Open(options.data_dir);
     if (!db.ok()) return db.status();
     db_ = *std::move(db);
@@ -44,15 +53,33 @@ class Server final : public ParticipantServer {
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
     server_->SetServing(true);
+    sweeper_ = std::make_unique<InboxSweeper>(
+        db_.get(), committer_.get(),
+        InboxSweeper::Options{.life_ms = options.inbox_life_ms,
+                              .on_expired = [this](size_t rows) { metrics_.CountExpired(rows); }});
+    sweep_thread_ = std::make_unique<PacedThread>(
+        kSweepPauseMs, [this, interval_ms = options.inbox_sweep_interval_ms] { return Sweep(interval_ms); });
     return absl::OkStatus();
   }
 
   int port() const override { return server_->port(); }
   int health_port() const override { return server_->health_port(); }
   int metrics_port() const override { return metrics_listener_ == nullptr ? 0 : metrics_listener_->port(); }
-  void Drain() override { server_->Drain(); }
+  void Drain() override {
+    sweep_thread_->Stop();
+    server_->Drain();
+  }
 
  private:
+  int64_t Sweep(int64_t interval_ms) {
+    const absl::StatusOr<InboxSweeper::Progress> progress = sweeper_->SweepOnce(clock_.WallMs());
+    if (!progress.ok()) {
+      Log(LogLevel::kError, "the inbox cannot be swept; trying again", {{"error", progress.status().ToString()}});
+      return interval_ms;
+    }
+    return *progress == InboxSweeper::Progress::kDone ? interval_ms : kSweepPauseMs;
+  }
+
   SystemClock clock_;
   std::unique_ptr<LocalDb> db_;
   const std::shared_ptr<ProcessMetrics> process_metrics_ = std::make_shared<ProcessMetrics>();
@@ -64,12 +91,15 @@ class Server final : public ParticipantServer {
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<MetricsListener> metrics_listener_;
   std::unique_ptr<GrpcServer> server_;
+  std::unique_ptr<InboxSweeper> sweeper_;
+  std::unique_ptr<PacedThread> sweep_thread_;
 };
 
 struct Flags {
   ParticipantOptions options;
   std::string port_file;
   std::string log_level = "info";
+  int inbox_life_days = static_cast<int>(kInboxLifeMsDefault / kDayMs);
 };
 
 void AddFlags(CLI::App& app, Flags* flags) {
@@ -93,6 +123,9 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->transform(duration);
   app.add_flag("--enable-fault-injection", options.enable_fault_injection,
                "serve tutti.participant.v1.FaultService; never in production");
+  app.add_option("--inbox-life-days", flags->inbox_life_days, "how long a command's outcome is remembered")
+      ->check(CLI::Range(1, 3650))
+      ->capture_default_str();
   app.add_option("--log-level", flags->log_level, "debug, info, warning or error")->capture_default_str();
 }
 
@@ -121,6 +154,7 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
     std::fprintf(stderr, "--log-level must be debug, info, warning or error\n");
     return 2;
   }
+  flags.options.inbox_life_ms = flags.inbox_life_days * kDayMs;
   InitLogging(spec.name, level);
 
   absl::StatusOr<std::unique_ptr<ParticipantServer>> server = ParticipantServer::Start(spec, flags.options);

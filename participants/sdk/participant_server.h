@@ -13,6 +13,7 @@
 #include "common/grpc_server.h"
 #include "grpcpp/impl/codegen/service_type.h"
 #include "participants/sdk/command_call.h"
+#include "participants/sdk/inbox_expiry.h"
 
 namespace tutti::participant {
 
@@ -27,6 +28,8 @@ struct ParticipantOptions {
   std::string metrics_listen;  // empty: no /metrics
   std::string data_dir;
   bool enable_fault_injection = false;
+  int64_t inbox_life_ms = kInboxLifeMsDefault;  // at least kInboxLifeMsMin
+  int64_t inbox_sweep_interval_ms = 60'000;
 };
 
 class ParticipantServer {
