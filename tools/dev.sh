@@ -17,7 +17,7 @@ usage: tools/dev.sh COMMAND
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   chart            rewrite the chart's README and golden files after a change of its values or templates
   image            build the Dockerfile without Docker and start every program in it (root; minutes)
-  tsan             saga, shard, timers and watchers under ThreadSanitizer
+  tsan             what has threads of its own and nothing of gRPC, under ThreadSanitizer
 USAGE
 }
 

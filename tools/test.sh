@@ -12,7 +12,7 @@ else
   tools/setup.sh
 fi
 tools/dev.sh lint
-echo "== ThreadSanitizer: saga, shard, timers, watchers"
+echo "== ThreadSanitizer"
 tools/dev.sh tsan
 echo "== AddressSanitizer and UndefinedBehaviorSanitizer"
 tools/dev.sh asan

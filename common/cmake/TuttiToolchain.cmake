@@ -96,6 +96,10 @@ function(tutti_executable name)
   endif()
 endfunction()
 
+# What runs under ThreadSanitizer, by the label `tsan`: everything with threads of its own and nothing of gRPC, which is not
+# built for it.
+add_custom_target(tsan_tests)
+
 # Runs in the source folder of its room, so test data is found by a relative path.
 function(tutti_test name)
   cmake_parse_arguments(ARG "GRPC" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
@@ -112,4 +116,7 @@ function(tutti_test name)
     set(ARG_TIMEOUT 120)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  if("tsan" IN_LIST ARG_LABELS)
+    add_dependencies(tsan_tests ${name})
+  endif()
 endfunction()

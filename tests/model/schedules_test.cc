@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <optional>
 
 #include "common/clock.h"
@@ -322,15 +323,72 @@ TEST(Schedules, InboxRowExpiredBeforeTheLastRetry) {
   EXPECT_EQ(hand.record.steps(0).parking().cause(), v1::PARKING_CAUSE_HORIZON);
 }
 
+// The inbox that forgot the row does not call it empty, so the undo is tried until its own key is too old, and then
+// says that somebody must look.
+TEST(Schedules, CompensationOfAnExpiredRowAfterAKnownSuccess) {
+  ByHand hand({.steps = {{.name = "a"}, {.name = "b"}}});
+  hand.Step(saga::StartRequested{.uid = "uid"});
+  const int64_t born_ms = hand.now_ms;
+  hand.Step(saga::ReplyReceived{.attempt = ActionOf("a", 1), .mark = v1::BARRIER_MARK_APPLIED});
+  hand.now_ms += 30LL * 24 * 3600 * 1000;
+  const auto undo = FirstOf<saga::SendCommand>(hand.Step(saga::CancelRequested{}));
+  ASSERT_TRUE(undo.has_value());
+  EXPECT_EQ(undo->key_born_ms, hand.now_ms);
+  EXPECT_EQ(undo->step_born_ms, born_ms) << "by this the participant knows that its memory does not reach back";
+  hand.Step(saga::ReplyReceived{.attempt = undo->attempt, .code = 14});
+  hand.now_ms += saga::Settings{}.command_horizon_ms + 1;
+  saga::AttemptId backoff = undo->attempt;
+  backoff.number = hand.record.steps(0).compensation().backoffs();
+  hand.Step(saga::TimerFired{{.kind = saga::TimerKind::kBackoffOver, .attempt = backoff}});
+  EXPECT_EQ(hand.record.state(), kCompensatingSaga);
+  EXPECT_EQ(hand.record.steps(0).parking().cause(), v1::PARKING_CAUSE_HORIZON);
+}
+
 TEST(Schedules, IdReusedAfterRetention) {
-  ByHand first({.steps = {{.name = "a"}}});
-  ByHand second({.steps = {{.name = "a"}}});
-  const auto before = FirstOf<saga::SendCommand>(first.Step(saga::StartRequested{.uid = "uid-1"}));
-  const auto after = FirstOf<saga::SendCommand>(second.Step(saga::StartRequested{.uid = "uid-2"}));
-  ASSERT_TRUE(before.has_value() && after.has_value());
-  EXPECT_EQ(before->saga_id, after->saga_id);
-  EXPECT_NE(before->key, after->key) << "or the inbox would answer the new saga with the old one's outcome";
-  EXPECT_NE(before->saga_uid, after->saga_uid);
+  shard::ShardWorld world(/*inline_done=*/true);
+  std::vector<saga::SendCommand> sent;
+  world.on_send = [&](const saga::SendCommand& command) { sent.push_back(command); };
+  std::deque<shard::Message> mailbox;
+  shard::ShardCore core(
+      world.context(), 1, [&](shard::Message message) { mailbox.push_back(std::move(message)); },
+      [](const absl::Status& detail) { FAIL() << detail; });
+  const auto process = [&](shard::Message message) {
+    mailbox.push_back(std::move(message));
+    while (!mailbox.empty()) {
+      std::vector<shard::Message> batch;
+      batch.push_back(std::move(mailbox.front()));
+      mailbox.pop_front();
+      core.Process(std::move(batch));
+    }
+  };
+  const auto start = [&](const std::string& content) {
+    absl::StatusOr<shard::StartResult> answer;
+    process(
+        shard::StartMessage{.request = shard::ShardWorld::StartOf("s1", content),
+                            .done = [&](absl::StatusOr<shard::StartResult> result) { answer = std::move(result); }});
+    return answer;
+  };
+  const auto first = start("one");
+  ASSERT_TRUE(first.ok()) << first.status();
+  for (const char* step : {"charge", "confirm"}) {
+    process(shard::ShardWorld::ReplyTo("s1", step, v1::OPERATION_ACTION, 1, 0));
+  }
+  EXPECT_TRUE(start("one")->already_started);
+  EXPECT_TRUE(absl::IsAlreadyExists(start("two").status()));
+  const saga::Event late{
+      .saga_id = "s1", .saga_uid = first->record.uid(), .body = saga::ReplyReceived{.attempt = ActionOf("charge", 1)}};
+  process(shard::ExpireMessage{.saga_id = "s1",
+                               .ended_by_ms = world.store().GetSaga("s1")->finished_ms(),
+                               .done = [](const absl::StatusOr<bool>& expired) { EXPECT_TRUE(*expired); }});
+  const auto second = start("two");
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_FALSE(second->already_started);
+  EXPECT_NE(second->record.uid(), first->record.uid());
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_NE(sent[0].key, sent[2].key) << "or the inbox would answer the new saga with the old one's outcome";
+  EXPECT_NE(sent[0].saga_uid, sent[2].saga_uid);
+  process(late);
+  EXPECT_EQ(sent.size(), 3u) << "what the old saga still hears of is not taken for the new one's";
 }
 
 TEST(Schedules, StaleRetrySagaHitsALaterParking) {

@@ -58,6 +58,10 @@ const Auditor::Saga* Auditor::Find(const std::string& saga_id) const {
 }
 
 Auditor::Saga* Auditor::ByUid(const std::string& uid, const std::string& step, int* index) {
+  if (const auto expired = expired_.find(uid); expired != expired_.end()) {
+    *index = StepIndex(*expired->second.recipe, step);
+    return &expired->second;
+  }
   const auto id = id_by_uid_.find(uid);
   if (id == id_by_uid_.end()) return nullptr;
   Saga* saga = &sagas_[id->second];
@@ -84,6 +88,28 @@ void Auditor::OnDurable(const store::WriteSet& write_set) {
     digest_ = Hash(Hash(digest_, record.saga_id()), static_cast<uint64_t>(record.last_sequence()));
     CheckSteps(*saga);
   }
+  for (const SagaRecord& record : write_set.expired) Forget(record);
+}
+
+// Within its retention an id is one saga; only what is over for good may be forgotten.
+void Auditor::Forget(const SagaRecord& record) {
+  const auto found = sagas_.find(record.saga_id());
+  if (found == sagas_.end() || found->second.uid != record.uid() ||
+      found->second.durable.last_sequence() != record.last_sequence()) {
+    return Violated(absl::StrCat("I7: what expires as ", record.saga_id(), " is not what is durable"));
+  }
+  if (saga::IsActive(record)) Violated(absl::StrCat("I7: ", record.saga_id(), " is forgotten while it is active"));
+  if (record.finished_ms() > forgettable_until_ms_) {
+    Violated(absl::StrCat("I7: ", record.saga_id(), " is forgotten before its retention is over"));
+  }
+  digest_ = Hash(Hash(digest_, "expired"), record.uid());
+  expired_.emplace(record.uid(), std::move(found->second));
+  sagas_.erase(found);
+}
+
+Auditor::Saga* Auditor::SagaOf(const SagaRecord& record) {
+  const auto expired = expired_.find(record.uid());
+  return expired != expired_.end() ? &expired->second : &sagas_[record.saga_id()];
 }
 
 void Auditor::CheckHistory(Saga* saga, const store::SagaWrite& write) {
@@ -143,6 +169,7 @@ void Auditor::CheckSteps(const Saga& saga) {
 }
 
 void Auditor::OnSend(const saga::SendCommand& command) {
+  if (expired_.contains(command.saga_uid)) Violated(absl::StrCat("I7: ", command.saga_id, " sends after it expired"));
   const Saga* saga = Find(command.saga_id);
   const int step = saga == nullptr ? -1 : StepIndex(*saga->recipe, command.attempt.step);
   if (saga == nullptr || Attempts(saga->durable, step, command.attempt.operation) < command.attempt.number) {
@@ -227,7 +254,7 @@ void Auditor::OnUndone(const std::string& uid, const std::string& step_name) {
 }
 
 void Auditor::OnTold(const SagaRecord& record) {
-  Saga* saga = &sagas_[record.saga_id()];
+  Saga* saga = SagaOf(record);
   if (saga->uid != record.uid() || saga->durable.last_sequence() < record.last_sequence()) {
     Violated(absl::StrCat("I5: outsiders hear of ", record.saga_id(), "#", record.last_sequence(), ", durable is ",
                           saga->durable.last_sequence()));
@@ -237,7 +264,8 @@ void Auditor::OnTold(const SagaRecord& record) {
 
 void Auditor::OnStartAcknowledged(const SagaRecord& record, const std::string& fingerprint) {
   OnTold(record);
-  Saga* saga = &sagas_[record.saga_id()];
+  acknowledged_ids_.insert(record.saga_id());
+  Saga* saga = SagaOf(record);
   if (record.start_fingerprint() != fingerprint) {
     Violated(absl::StrCat("I7: ", record.saga_id(), " acknowledges another start than was sent"));
   }
@@ -257,7 +285,7 @@ void Auditor::OnStartRefused(const std::string& saga_id, const std::string& fing
 void Auditor::OnCancelAcknowledged(const SagaRecord& record) {
   OnTold(record);
   if (!Aborted(record)) Violated(absl::StrCat("a cancel of ", record.saga_id(), " is acknowledged, and it goes on"));
-  sagas_[record.saga_id()].cancel_acknowledged = true;
+  SagaOf(record)->cancel_acknowledged = true;
 }
 
 void Auditor::OnRecovered(const Disk& disk) {
@@ -271,8 +299,38 @@ void Auditor::OnRecovered(const Disk& disk) {
   }
 }
 
+// Neither record, nor history, nor an entry in a listing.
+void Auditor::CheckForgotten(const Disk& disk) {
+  for (const auto& [uid, saga] : expired_) {
+    const auto record = disk.Peek(saga.id);
+    if (record.ok() && record->uid() == uid) Violated(absl::StrCat("I7: ", saga.id, " expired and is there again"));
+    const auto history = disk.GetHistory(saga.id, 0, std::numeric_limits<int>::max());
+    if (!sagas_.contains(saga.id) && (!history.ok() || !history->empty())) {
+      Violated(absl::StrCat("history of ", saga.id, " is left although it expired"));
+    }
+  }
+  const auto count = [&](const store::ListQuery& query) {
+    const auto page = disk.ListSagas(query);
+    if (!page.ok()) Violated(absl::StrCat("a listing fails: ", page.status().ToString()));
+    return page.ok() ? page->sagas.size() : 0;
+  };
+  const size_t all = count({});
+  size_t by_state = 0;
+  for (int state = v1::SAGA_STATE_RUNNING; state <= v1::SAGA_STATE_COMPENSATED; ++state) {
+    store::ListQuery query;
+    query.state = static_cast<v1::SagaState>(state);
+    by_state += count(query);
+  }
+  const auto known = static_cast<size_t>(
+      std::count_if(sagas_.begin(), sagas_.end(), [](const auto& entry) { return !entry.second.uid.empty(); }));
+  if (all != known || by_state != all) {
+    Violated(absl::StrCat("listings hold ", all, " sagas, ", by_state, " by state; there are ", known));
+  }
+}
+
 void Auditor::OnQuiet(const Disk& disk) {
   OnRecovered(disk);
+  CheckForgotten(disk);
   for (const auto& [id, saga] : sagas_) {
     if (saga.uid.empty()) continue;
     const bool parked = saga::IsParked(saga.durable);

@@ -3,9 +3,12 @@
 #ifndef TUTTI_TESTS_SIM_AUDITOR_H_
 #define TUTTI_TESTS_SIM_AUDITOR_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +43,8 @@ class Auditor {
 
   // On the disk for good.
   void OnDurable(const store::WriteSet& write_set);
+  // The sweeper looks for sagas that ended by then: these may go, and others may not.
+  void OnSweep(int64_t ended_by_ms) { forgettable_until_ms_ = std::max(forgettable_until_ms_, ended_by_ms); }
   // The engine lets go of a command; the transport takes it.
   void OnSend(const saga::SendCommand& command);
   void OnHandOver(const saga::SendCommand& command);
@@ -65,10 +70,16 @@ class Auditor {
 
   const std::map<std::string, Saga>& sagas() const { return sagas_; }
   const Saga* Find(const std::string& saga_id) const;
+  // By uid: sagas that were forgotten.
+  const std::map<std::string, Saga>& expired() const { return expired_; }
+  bool WasAcknowledged(const std::string& saga_id) const { return acknowledged_ids_.contains(saga_id); }
   // Changes with everything that is checked: equal runs have equal digests.
   uint64_t digest() const { return digest_; }
 
  private:
+  Saga* SagaOf(const storage::v1::SagaRecord& record);
+  void Forget(const storage::v1::SagaRecord& record);
+  void CheckForgotten(const Disk& disk);
   void CheckHistory(Saga* saga, const store::SagaWrite& write);
   void CheckTransition(const Saga& saga, const storage::v1::SagaRecord& next);
   void CheckSteps(const Saga& saga);
@@ -76,7 +87,10 @@ class Auditor {
   void CheckForwardOrder(const Saga& saga, int step);
   Saga* ByUid(const std::string& uid, const std::string& step, int* index);
 
-  std::map<std::string, Saga> sagas_;
+  std::map<std::string, Saga> sagas_;    // by id: what has it now
+  std::map<std::string, Saga> expired_;  // by uid
+  std::set<std::string> acknowledged_ids_;
+  int64_t forgettable_until_ms_ = std::numeric_limits<int64_t>::min();
   std::map<std::string, std::string> id_by_uid_;
   std::string violation_;
   uint64_t digest_ = 0;

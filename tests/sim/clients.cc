@@ -17,6 +17,7 @@ void Clients::Plan(const PlannedSaga& saga) {
   timeline_->At(saga.start_ms, [this, saga] { Start(saga, "as sent", 0); });
   if (saga.repeat_ms >= 0) timeline_->At(saga.repeat_ms, [this, saga] { Start(saga, "as sent", 1'000); });
   if (saga.rival_ms >= 0) timeline_->At(saga.rival_ms, [this, saga] { Start(saga, "other", 2'000); });
+  if (saga.again_ms >= 0) timeline_->At(saga.again_ms, [this, saga] { Start(saga, "as sent", 3'000); });
   if (saga.cancel_ms >= 0) timeline_->At(saga.cancel_ms, [this, saga] { Cancel(saga, 0); });
 }
 

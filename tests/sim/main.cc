@@ -22,7 +22,7 @@ struct Options {
 
 struct Totals {
   int64_t seeds = 0, virtual_ms = 0, steps = 0, sagas = 0, succeeded = 0, compensated = 0, parked = 0, parked_once = 0,
-          words = 0, lives = 0;
+          expired = 0, words = 0, lives = 0;
   std::array<int64_t, kFaults> faults{};
 
   void Add(const Outcome& outcome) {
@@ -34,6 +34,7 @@ struct Totals {
     compensated += outcome.compensated;
     parked += outcome.parked;
     parked_once += outcome.parked_once;
+    expired += outcome.expired;
     words += outcome.operator_words;
     lives += outcome.lives;
     for (size_t i = 0; i < kFaults; ++i) faults[i] += outcome.faults[i];
@@ -46,12 +47,13 @@ void Print(const Totals& totals, double wall_seconds) {
               static_cast<long long>(totals.seeds), wall_seconds, virtual_seconds, virtual_seconds / wall_seconds,
               static_cast<long long>(totals.steps));
   std::printf(
-      "%lld sagas: %lld succeeded, %lld compensated, %lld parked after %lld were retried; %lld operator words, %lld "
-      "lives of the orchestrator\n",
+      "%lld sagas: %lld succeeded, %lld compensated, %lld parked after %lld were retried; %lld expired; %lld operator "
+      "words, "
+      "%lld lives of the orchestrator\n",
       static_cast<long long>(totals.sagas), static_cast<long long>(totals.succeeded),
       static_cast<long long>(totals.compensated), static_cast<long long>(totals.parked),
-      static_cast<long long>(totals.parked_once), static_cast<long long>(totals.words),
-      static_cast<long long>(totals.lives));
+      static_cast<long long>(totals.parked_once), static_cast<long long>(totals.expired),
+      static_cast<long long>(totals.words), static_cast<long long>(totals.lives));
   for (size_t i = 0; i < kFaults; ++i) {
     std::printf("  %-20s %lld\n", Name(static_cast<Fault>(i)), static_cast<long long>(totals.faults[i]));
   }

@@ -72,12 +72,24 @@ void PlanFaults(Dice* dice, Scenario* scenario) {
   plan(Fault::kClockJump, 25, 4, 3 * 3'600'000, 2);
 }
 
+// Ended sagas are forgotten soon, and their ids come back.
+void PlanRetention(Dice* dice, Scenario* scenario) {
+  scenario->retention_ms = scenario->grace_ms + dice->Between(1, 20'000);
+  const int64_t end_ms = scenario->heal_ms + 150'000;
+  const int64_t interval_ms = dice->Between(200, 4'000);
+  for (int64_t at_ms = interval_ms; at_ms < end_ms; at_ms += interval_ms) scenario->sweeps_ms.push_back(at_ms);
+  for (PlannedSaga& saga : scenario->sagas) {
+    if (dice->Chance(70)) saga.again_ms = saga.start_ms + scenario->retention_ms + dice->Below(60'000);
+    if (saga.rival_ms >= 0 && dice->Chance(50)) saga.rival_ms += scenario->retention_ms + dice->Below(60'000);
+  }
+}
+
 }  // namespace
 
 const char* Name(Sabotage sabotage) {
   constexpr const char* kNames[] = {
-      "none",         "send-before-durable", "ack-unsynced", "lose-synced-writes", "skip-tombstone",
-      "forget-inbox", "ignore-drop",         "no-grace",     "lose-backoff-timers"};
+      "none",         "send-before-durable", "ack-unsynced", "lose-synced-writes",  "skip-tombstone",
+      "forget-inbox", "ignore-drop",         "no-grace",     "lose-backoff-timers", "forget-too-early"};
   static_assert(std::size(kNames) == kSabotages);
   return kNames[static_cast<size_t>(sabotage)];
 }
@@ -102,6 +114,7 @@ Scenario MakeScenario(uint64_t seed, Sabotage sabotage) {
     const int64_t per_mille = dice.Between(1, rate.per_mille);
     if (dice.Chance(swarm_percent)) scenario.rates[static_cast<size_t>(rate.fault)] = static_cast<int>(per_mille);
   }
+  if (dice.Chance(35)) PlanRetention(&dice, &scenario);
   return scenario;
 }
 

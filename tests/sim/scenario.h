@@ -19,6 +19,7 @@ struct PlannedSaga {
   int64_t rival_ms = -1;   // another client starts the same id with other content
   int64_t repeat_ms = -1;  // the same start again, acknowledged or not
   int64_t cancel_ms = -1;
+  int64_t again_ms = -1;  // the same start, when the saga may be forgotten
 };
 
 struct PlannedFault {
@@ -39,8 +40,9 @@ enum class Sabotage {
   kIgnoreDrop,         // the sender hands over what was dropped
   kNoGrace,            // the state machine believes that nothing lands after its timeout
   kLoseBackoffTimers,  // retries are never woken
+  kForgetTooEarly,     // the sweeper takes every saga that ended for one whose retention is over
 };
-inline constexpr int kSabotages = static_cast<int>(Sabotage::kLoseBackoffTimers) + 1;
+inline constexpr int kSabotages = static_cast<int>(Sabotage::kForgetTooEarly) + 1;
 const char* Name(Sabotage sabotage);
 
 struct Scenario {
@@ -53,6 +55,8 @@ struct Scenario {
   int64_t heal_ms = 0;               // when the faults end
   int64_t grace_ms = 0;
   int64_t horizon_ms = 0;
+  int64_t retention_ms = 0;        // of ids; 0: for ever
+  std::vector<int64_t> sweeps_ms;  // when the sweeper looks for ended sagas
   int shards = 1;
   Sabotage sabotage = Sabotage::kNone;
 };

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "orchestrator/retention/sweeper.h"
 #include "orchestrator/saga/describe.h"
 #include "orchestrator/saga/record_query.h"
 #include "tests/sim/clients.h"
@@ -30,6 +31,7 @@ class Simulation {
   void End(const PlannedFault& fault);
   void Boot(int shards);
   void Crash(Fault fault, int64_t down_ms, int shards);
+  void Sweep();
   void Heal();
   void CountParked();
   void Tidy();
@@ -51,6 +53,7 @@ class Simulation {
   Clients clients_;
   Operators operators_;
   std::unique_ptr<OrchestratorProcess> process_;
+  std::unique_ptr<retention::Sweeper> sweeper_;  // of the process
   uint64_t lives_ = 0;
   std::array<int, kParticipantCount> down_{};  // by overlapping faults
   std::array<int, kParticipantCount> black_holes_{};
@@ -147,6 +150,15 @@ void Simulation::Boot(int shards) {
           .scenario = &scenario_,
           .die = [this](Fault fault) { timeline_.After(0, [this, fault] { Crash(fault, 30, 0); }); }},
       lives_, shards);
+  const int64_t retention_ms = scenario_.sabotage == Sabotage::kForgetTooEarly ? 0 : scenario_.retention_ms;
+  sweeper_ = std::make_unique<retention::Sweeper>(
+      &disk_,
+      [this](const std::string& saga_id, int64_t ended_by_ms, shard::ExpireDone done) {
+        Trace(absl::StrCat(saga_id, " is to expire"));
+        process_->Request(
+            saga_id, shard::ExpireMessage{.saga_id = saga_id, .ended_by_ms = ended_by_ms, .done = std::move(done)});
+      },
+      retention::Sweeper::Options{.retention_ms = retention_ms, .page_size = 3});
   const absl::Status recovered = process_->Recover();
   if (!recovered.ok()) auditor_.Violated(absl::StrCat("recovery fails: ", recovered.ToString()));
 }
@@ -161,6 +173,12 @@ void Simulation::Crash(Fault fault, int64_t down_ms, int shards) {
   timeline_.After(down_ms, [this, shards] {
     if (process_ == nullptr) Boot(shards);
   });
+}
+
+void Simulation::Sweep() {
+  if (process_ == nullptr) return;
+  auditor_.OnSweep(timeline_.WallMs() - scenario_.retention_ms);
+  sweeper_->SweepOnce(timeline_.WallMs());
 }
 
 void Simulation::Heal() {
@@ -199,6 +217,9 @@ Outcome Simulation::Run() {
   for (const int64_t at_ms : scenario_.operator_ms) {
     timeline_.At(at_ms, [this] { operators_.Look(process_.get()); });
   }
+  for (const int64_t at_ms : scenario_.sweeps_ms) {
+    timeline_.At(at_ms, [this] { Sweep(); });
+  }
   timeline_.At(scenario_.heal_ms, [this] { Heal(); });
   Boot(scenario_.shards);
   RunUntil(scenario_.heal_ms + kHealedMsMax);
@@ -206,8 +227,7 @@ Outcome Simulation::Run() {
   CountParked();
   if (!Failed()) Tidy();
   for (const PlannedSaga& saga : scenario_.sagas) {
-    const Auditor::Saga* audited = auditor_.Find(saga.id);
-    if (audited == nullptr || !audited->acknowledged.has_value()) {
+    if (!auditor_.WasAcknowledged(saga.id)) {
       auditor_.Violated(absl::StrCat("I6: the start of ", saga.id, " was never acknowledged"));
     }
   }
@@ -231,6 +251,12 @@ Outcome Simulation::Summary() const {
     outcome.succeeded += saga.durable.state() == v1::SAGA_STATE_SUCCEEDED;
     outcome.compensated += saga.durable.state() == v1::SAGA_STATE_COMPENSATED;
     outcome.parked += saga::IsParked(saga.durable);
+  }
+  for (const auto& [uid, saga] : auditor_.expired()) {
+    ++outcome.sagas;
+    ++outcome.expired;
+    outcome.succeeded += saga.durable.state() == v1::SAGA_STATE_SUCCEEDED;
+    outcome.compensated += saga.durable.state() == v1::SAGA_STATE_COMPENSATED;
   }
   return outcome;
 }

@@ -19,6 +19,7 @@ struct Outcome {
   int64_t virtual_ms = 0;
   int64_t steps = 0;
   int sagas = 0;
+  int expired = 0;  // of these; they succeeded or were compensated before
   int succeeded = 0;
   int compensated = 0;
   int parked = 0;       // at the very end
