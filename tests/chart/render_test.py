@@ -46,6 +46,17 @@ def rendered(values):
     return objects(*flags(values))
 
 
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice in one map, as some readers of manifests do."""
+
+    def construct_mapping(self, node, deep=False):
+        names = [key.value for key, _ in node.value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"twice in one map: {twice}", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def defaults():
     return yaml.safe_load(read(CHART, "values.yaml"))
 
@@ -75,6 +86,12 @@ class ValidTest(unittest.TestCase):
                         kubernetes_validate.validate(item, f"1.{minor}", strict=True)
                         checked += 1
         self.assertGreater(checked, 50 * len(MINORS))
+
+    def test_no_key_stands_twice(self):
+        for values in SETS:
+            list(yaml.load_all(text_of(*flags(values)), Loader=StrictLoader))
+        with self.assertRaisesRegex(yaml.YAMLError, "twice"):
+            yaml.load("a: {b: 1, b: 2}", Loader=StrictLoader)
 
     def test_a_wrong_object_is_found(self):
         item = copy.deepcopy(of_kind(rendered("default"), "StatefulSet")["t-tutti"])
@@ -135,6 +152,8 @@ class SchemaTest(unittest.TestCase):
         ("logLevel=verbose", "logLevel"),
         ("commonLabels.a=-b-", "commonLabels"),
         ("networkPolicy.clientsFrom[0].pods=x", "clientsFrom"),
+        ("prometheusRule.runbookUrlPrefix=https://x", "runbookUrlPrefix"),
+        ("global.imagePullSecrets[0].nam=x", "imagePullSecrets"),
         ("extraObjects[0]=1", "extraObjects"),
     )
 
@@ -181,11 +200,14 @@ class UmbrellaTest(unittest.TestCase):
                 file.write("apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n"
                            "  - {name: tutti, version: 0.1.0, condition: tutti.enabled, tags: [backend]}\n")
             with open(os.path.join(parent, "values.yaml"), "w", encoding="utf-8") as file:
-                file.write("tags: {backend: true}\nglobal: {imageRegistry: registry.example, region: north}\n"
+                file.write("tags: {backend: true}\nglobal: {imageRegistry: registry.example, region: north,"
+                           " imagePullSecrets: [by-name, {name: as-a-map, note: x}]}\n"
                            "tutti: {enabled: true, orchestrator: {shards: 3}, ours: {x: 1}}\n")
             helm.helm("lint", "--strict", parent)
             orchestrator = of_kind(objects(chart=parent), "StatefulSet")["t-tutti"]
-            container = orchestrator["spec"]["template"]["spec"]["containers"][0]
+            spec = orchestrator["spec"]["template"]["spec"]
+            container = spec["containers"][0]
+            self.assertEqual(spec["imagePullSecrets"], [{"name": "by-name"}, {"name": "as-a-map"}])
             self.assertEqual(container["image"], "registry.example/tutti:0.1.0")
             self.assertIn("--shards=3", container["args"])
             self.assertEqual(objects("--set", "tutti.enabled=false", chart=parent), [])
@@ -277,6 +299,8 @@ class UpgradeTest(unittest.TestCase):
             after = of_kind(objects("--set", "commonLabels.team=b,logLevel=debug,image.tag=x", chart=newer), "StatefulSet")
         before = of_kind(rendered("default"), "StatefulSet")
         self.assertEqual(set(before), set(after))
+        self.assertEqual(before["t-tutti"]["metadata"]["labels"]["helm.sh/chart"], "tutti-0.1.0")
+        self.assertEqual(after["t-tutti"]["metadata"]["labels"]["helm.sh/chart"], "tutti-9.9.9")
         for name in before:
             for field in ("selector", "serviceName", "volumeClaimTemplates"):
                 self.assertEqual(before[name]["spec"][field], after[name]["spec"][field], f"{name}: {field}")
@@ -374,6 +398,41 @@ class SwitchTest(unittest.TestCase):
             text_of("--set", "participants.external.payment.target=x:1")
         with self.assertRaisesRegex(HelmError, "definitions.custom.book-ticket.yaml"):
             text_of("--set-string", r"definitions.custom.book-ticket\.yaml=x")
+
+    def test_labels_of_values_replace_what_is_ours_but_not_what_selects(self):
+        item = of_kind(objects("--set-json", 'commonLabels={"app.kubernetes.io/part-of":"shop"}', "--set-json",
+                               'orchestrator.podLabels={"app.kubernetes.io/component":"x","tier":"backend"}'),
+                       "StatefulSet")["t-tutti"]
+        self.assertEqual(item["metadata"]["labels"]["app.kubernetes.io/part-of"], "shop")
+        labels = item["spec"]["template"]["metadata"]["labels"]
+        self.assertLessEqual({**item["spec"]["selector"]["matchLabels"], "app.kubernetes.io/part-of": "shop",
+                              "tier": "backend"}.items(), labels.items())
+
+    def test_without_the_job_nothing_runs_a_definition_that_nobody_applied(self):
+        without = ("--set", "definitions.job.enabled=false")
+        items = objects(*without)
+        self.assertNotIn("release-test.yaml", of_kind(items, "ConfigMap")["t-tutti-definitions"]["data"])
+        self.assertEqual(of_kind(items, "Pod")["t-tutti-test"]["spec"]["containers"][0]["args"], ["definition", "list"])
+        notes = helm.notes(*without)
+        self.assertIn("nobody applies the definitions", notes)
+        self.assertNotIn("release-test", notes)
+        self.assertNotIn("grpcurl", helm.notes("--set", "orchestrator.replicas=0"))
+
+    def test_the_test_pod_outlives_helm_s_clean_up(self):
+        """`helm test --logs` asks for the log of a pod that succeeded, after deleting by policy."""
+        pod = of_kind(rendered("default"), "Pod")["t-tutti-test"]
+        self.assertEqual(pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"], "before-hook-creation")
+
+    def test_runbooks_link_to_where_they_are_served(self):
+        def links(*args):
+            rule = of_kind(objects("--set", "prometheusRule.enabled=true", *args), "PrometheusRule")["t-tutti-alerts"]
+            return {alert["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for alert in group["rules"]
+                    if "alert" in alert}
+
+        plain = links()
+        self.assertIn("docs/runbooks/TuttiSagaStuck.md", plain)
+        prefix = "https://git.example/tutti/blob/v0.1.0/"
+        self.assertEqual(links("--set", f"prometheusRule.runbookUrlPrefix={prefix}"), {prefix + link for link in plain})
 
     def test_long_release_names_stay_within_kubernetes_bounds(self):
         text = helm.helm("template", "r" * 53, CHART, "--namespace", "shop")

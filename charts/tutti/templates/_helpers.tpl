@@ -19,29 +19,34 @@ app.kubernetes.io/name: {{ include "tutti.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* dict "root" $ "component" COMPONENT "labels" MAP: an object's labels, each key once. What selectors ask for holds;
+     the values may say otherwise about the rest. */}}
 {{- define "tutti.labels" -}}
-{{ include "tutti.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: tutti
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- $root := .root }}
+{{- $own := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "tutti"
+      "app.kubernetes.io/managed-by" $root.Release.Service
+      "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- toYaml (merge (include "tutti.podSelector" . | fromYaml) (deepCopy (.labels | default dict)) (deepCopy $root.Values.commonLabels) $own) }}
+{{- end }}
+
+{{- define "tutti.podSelector" -}}
+{{ include "tutti.selectorLabels" .root }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
-{{- /* dict "root" $ "name" NAME "component" COMPONENT "annotations" MAP: an object's metadata. */}}
+{{- /* dict "root" $ "component" COMPONENT "labels" MAP: without versions, so that a new chart restarts no pod by its name. */}}
+{{- define "tutti.podLabels" -}}
+{{- toYaml (merge (include "tutti.podSelector" . | fromYaml) (deepCopy (.labels | default dict)) (deepCopy .root.Values.commonLabels)) }}
+{{- end }}
+
+{{- /* dict "root" $ "name" NAME "component" COMPONENT "labels" MAP "annotations" MAP: an object's metadata. */}}
 {{- define "tutti.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
-  {{- include "tutti.labels" .root | nindent 2 }}
-  {{- with .component }}
-  app.kubernetes.io/component: {{ . }}
-  {{- end }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "tutti.labels" . | nindent 2 }}
 {{- with mergeOverwrite (deepCopy .root.Values.commonAnnotations) (.annotations | default dict) }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -95,11 +100,12 @@ annotations:
 {{- $grace }}
 {{- end }}
 
-{{- /* What `helm test` runs; empty: it only reads definitions. */}}
+{{- /* What `helm test` runs; empty: it only reads definitions. The chart's own test definition needs all that it calls, and
+     the Job that applies it. */}}
 {{- define "tutti.testDefinition" -}}
 {{- if .Values.test.definition }}
 {{- .Values.test.definition }}
-{{- else if include "tutti.hasAllParticipants" . }}
+{{- else if and (include "tutti.hasAllParticipants" .) .Values.definitions.job.enabled }}
 {{- "release-test" }}
 {{- end }}
 {{- end }}
