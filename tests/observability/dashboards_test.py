@@ -99,6 +99,26 @@ class DashboardsTest(unittest.TestCase):
                 self.assertRegex(target["expr"], r"\b(tutti_[a-z_]+|process_[a-z_]+)\{")
 
 
+    def test_every_metric_of_the_reference_is_drawn(self):
+        with open(os.path.join(repository(), "docs", "metrics.md"), encoding="utf-8") as file:
+            documented = set(re.findall(r"^\| `(\w+)` \|", file.read(), re.M))
+        self.assertGreater(len(documented), 50)
+        drawn = " ".join(target["expr"] for panel in self.each_panel() for target in panel["targets"])
+        found = set(re.findall(r"\b(?:tutti|process)_\w+", drawn))
+        found |= {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
+        self.assertEqual(documented - found, set())
+        self.assertEqual({name for name in found if not name.endswith(("_bucket", "_sum", "_count"))} - documented, set())
+
+    def test_the_runbooks_name_panels_that_there_are(self):
+        titles = {panel["title"] for panel in self.each_panel()}
+        folder = os.path.join(repository(), "docs", "runbooks")
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                text = re.sub(r"(?m)^    .*$|`[^`]*`", "", file.read())
+            with self.subTest(page=name):
+                self.assertEqual(set(re.findall(r'"([^"]*)"', " ".join(text.split()))) - titles, set())
+
+
 class RunbooksTest(unittest.TestCase):
     """What an alert promises: a severity, words, and a page that helps."""
 

@@ -21,6 +21,7 @@ from troubles import CHARGE, CONFIRM, REFUND, Stream, Troubles, voucher
 # What a healthy engine under a small load may show flat at zero. All other panels must move.
 MAY_BE_ZERO = {
     "Forgotten": "nothing is older than the retention",
+    "Inbox rows forgotten": "nothing is older than the inbox's life",
     "Effects after the end": "no participant breaks its contract",
     "Requests refused": "the mailbox never fills",
     "Stalls": "the store keeps up",

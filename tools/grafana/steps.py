@@ -6,7 +6,8 @@ ATTEMPT_SECONDS = "tutti_step_attempt_duration_seconds"
 
 
 def latency_of(outcome, meaning):
-    return heatmap(f"Attempts {outcome}", f"Time from hand-over to the answer, or to the timeout, of attempts that {meaning}.",
+    return heatmap(f"Attempts {outcome}", f"Time from hand-over to the answer, or to the timeout, of the chosen steps' attempts that "
+                   f"{meaning}.",
                    ATTEMPT_SECONDS, f'{STEPS}, outcome="{outcome}"')
 
 
@@ -63,6 +64,8 @@ OWN = ("Participants built with the SDK, as they see themselves", [
           *quantiles("tutti_participant_commit_duration_seconds", PLACE, "", (0.5, 0.99)), width=6),
     lines("Commands in one commit", "Mean size of a batch, by process.", "short",
           query(mean("tutti_participant_commit_batch_size", PLACE, "instance"), "{{instance}}"), width=6),
+    lines("Inbox rows forgotten", "Rows a second whose life, `--inbox-life-days`, is over.", "ops",
+          query(rate("tutti_participant_inbox_expired_total", PLACE, "instance"), "{{instance}}"), width=6),
 ])
 
 
