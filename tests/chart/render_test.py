@@ -124,6 +124,20 @@ class ValidTest(unittest.TestCase):
     def test_readme_is_made_from_the_values(self):
         self.assertEqual(readme(), read(CHART, "README.md"), "tools/dev.sh chart")
 
+    def test_the_readme_s_example_renders(self):
+        example = re.search(r"```yaml\n(.*?)```", read(CHART, "README.md.gotmpl"), re.S)[1]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            values.write(example)
+            values.flush()
+            items = objects("--values", values.name)
+        self.assertEqual(set(of_kind(items, "StatefulSet")), {"t-tutti"})
+        self.assertEqual(set(of_kind(items, "ConfigMap")["t-tutti-definitions"]["data"]), {"order.yaml"})
+        self.assertIn("order", of_kind(items, "Pod")["t-tutti-test"]["spec"]["containers"][0]["args"])
+
+    def test_the_chart_is_of_the_program_s_version(self):
+        version = re.search(r"^project\(tutti VERSION (\S+)", read(repository(), "CMakeLists.txt"), re.M)[1]
+        self.assertEqual(yaml.safe_load(read(CHART, "Chart.yaml"))["appVersion"], version)
+
     def test_shipped_definitions_are_the_repository_s(self):
         for name in ("book-ticket.yaml", "book-ticket-impatient.yaml"):
             self.assertEqual(read(CHART, "definitions", name), read(repository(), "participants", "sagas", name), name)
