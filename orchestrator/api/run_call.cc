@@ -34,6 +34,7 @@ void RunCall::OnStarted(absl::StatusOr<shard::StartResult> result) {
   effects::WatchHub::Record record;
   {
     MutexLock lock(&mu_);
+    if (answered_) return;  // and with it the request may be gone
     if (result.ok()) {
       started_ = true;
       already_started_ = result->already_started;

@@ -182,6 +182,10 @@ absl::Status SagaService::ReadHistory(const v1::GetSagaHistoryRequest& request,
   if (!record.ok()) return SagaError(record.status(), request.saga_id());
   auto events = rooms_.reader->GetHistory(request.saga_id(), from, *page_size);
   if (!events.ok()) return events.status();
+  if (events->empty() && from <= record->last_sequence()) {
+    // It expired between the two readings.
+    return SagaError(absl::NotFoundError("expired"), request.saga_id());
+  }
   size_t bytes = 0;
   int64_t last = record->last_sequence();
   for (v1::HistoryEvent& event : *events) {

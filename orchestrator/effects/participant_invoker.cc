@@ -30,9 +30,11 @@ std::string ToString(const grpc::ByteBuffer& buffer) {
 }
 
 // Until a call has a connection gRPC names the channel's target instead of a peer. A target that is itself an address
-// cannot be told from a peer; then this says true, which is the side that cancels nothing.
-bool HasLeft(const grpc::ClientContext& context) {
+// cannot be told from a peer; then this says false, which is the side where nothing leaves late: the call is cancelled,
+// and its late answer lost.
+bool HasLeft(const grpc::ClientContext& context, const std::string& target) {
   const std::string peer = context.peer();
+  if (peer == target) return false;
   return absl::StartsWith(peer, "ipv4:") || absl::StartsWith(peer, "ipv6:") || absl::StartsWith(peer, "unix:");
 }
 
@@ -213,7 +215,7 @@ void ParticipantInvoker::DeadlinePassed(const CallPtr& call) {
   // The clock of the wait may ring after a hand-over: then it is too early for the attempt timeout.
   if (call->handed_over_ms < 0 || clock_->MonotonicMs() < call->handed_over_ms + call->command.timeout_ms) return;
   if (call->over) return;
-  if (!call->started || !HasLeft(call->context)) call->context.TryCancel();
+  if (!call->started || !HasLeft(call->context, call->line->endpoint().target)) call->context.TryCancel();
   TellTimedOut(call);
   const LinePtr line = call->line;
   line->ReleaseSlot(call.get());

@@ -129,6 +129,23 @@ TEST_F(ParticipantInvokerTest, AReplyAfterTheTimeoutIsStillHeard) {
   EXPECT_EQ(participant_.calls(), 1);
 }
 
+// Nobody can say whether it has left, so it must not be able to leave any more.
+TEST_F(ParticipantInvokerTest, ATargetThatIsAnAddressEndsItsCallsAtTheTimeout) {
+  participant_.Start();
+  participant_.Hold();
+  ParticipantEndpoint endpoint = Endpoint(participant_.port());
+  endpoint.target = "ipv4:" + endpoint.target;
+  ASSERT_TRUE(invoker_.SetParticipants({endpoint}).ok());
+  saga::SendCommand command = Command();
+  command.timeout_ms = 100;
+  command.grace_ms = 15'000;
+  invoker_.Send(command);
+  std::optional<saga::Event> event = log_.Next();
+  if (event.has_value() && std::holds_alternative<saga::AttemptTimedOut>(event->body)) event = log_.Next();
+  ASSERT_TRUE(event.has_value() && std::holds_alternative<saga::ReplyReceived>(event->body));
+  EXPECT_EQ(std::get<saga::ReplyReceived>(event->body).code, grpc::StatusCode::CANCELLED);
+}
+
 TEST_F(ParticipantInvokerTest, TheEndOfTheGraceIsNotAReply) {
   Connect();
   participant_.Hold();

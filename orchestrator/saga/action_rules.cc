@@ -69,6 +69,8 @@ void Transition::OnLateActionReply(CommandRef ref, const ReplyReceived& reply, c
   v1::HistoryEvent* entry = AppendReply(v1::EVENT_TYPE_LATE_RESULT, ref, reply, judgement);
   if (judgement.outcome != v1::OUTCOME_SUCCEEDED && !judgement.unmarked_success) {
     entry->set_late_action(judgement.refused_with_proof ? v1::LATE_ACTION_SETTLED : v1::LATE_ACTION_NOTHING);
+    // Nothing is left that the undo, whose request could not be built, would be needed for.
+    if (step->parking().cause() == v1::PARKING_CAUSE_MAPPING && !MayHaveEffect(*step)) Unpark(ref.step);
     return;
   }
   if (TUTTI_MUTATE(kDropGuard, undone && (!judgement.speaks_for_key || contradicts), false)) {
@@ -100,7 +102,8 @@ void Transition::ActionSucceeded(int step, const ReplyReceived& reply) {
   MutableStep(step)->set_has_reply(true);
   MutableStep(step)->set_reply(reply.reply);
   LingerAwaited(ref);
-  Unpark(step);
+  // The mark speaks for the inbox; what answered without one may have its effect beside it.
+  if (!action->unmarked_success()) Unpark(step);
   SetStepState(step, v1::STEP_STATE_SUCCEEDED, v1::EVENT_TYPE_STEP_SUCCEEDED);
 }
 
@@ -227,7 +230,7 @@ void Transition::StartAction(int step) {
   MutableStep(step)->set_refusals_open(traits.refusals_open);
   SetStepState(step, v1::STEP_STATE_RUNNING, v1::EVENT_TYPE_UNSPECIFIED);
   StartAttempt(ref);
-  if (recipe.deadline_ms > 0) SetTimer(TimerKind::kStepDeadline, {.step = recipe.name}, recipe.deadline_ms);
+  if (recipe.deadline_ms > 0) SetDeadlineTimer(step, recipe.deadline_ms);
 }
 
 void Transition::CommitIfReached() {

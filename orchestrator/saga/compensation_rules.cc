@@ -31,22 +31,24 @@ void Transition::OnCompensationReply(CommandRef ref, const ReplyReceived& reply)
     return Park(ref, v1::PARKING_CAUSE_UNMARKED_SUCCESS,
                 "the participant is declared barrier: true but answered without the tutti-barrier mark");
   }
-  if (judgement.outcome == v1::OUTCOME_SUCCEEDED) return CompensationSucceeded(ref.step, reply, judgement);
+  if (judgement.outcome == v1::OUTCOME_SUCCEEDED) return CompensationSucceeded(ref.step, reply);
   if (judgement.outcome == v1::OUTCOME_REJECTED) return CompensationRejected(ref.step, reply);
   OnSilence(ref, {.code = reply.code, .message = reply.message, .pushback_ms = reply.pushback_ms});
 }
 
-void Transition::CompensationSucceeded(int step, const ReplyReceived& reply, const Judgement& judgement) {
+void Transition::CompensationSucceeded(int step, const ReplyReceived& reply) {
   const CommandRef ref{step, v1::OPERATION_COMPENSATION};
   LingerAwaited(ref);
-  const bool empty = judgement.speaks_for_key && reply.mark == v1::BARRIER_MARK_EMPTY;
+  // Whatever was declared: a service that took up the barrier since then finds no row of what it did before.
+  const bool empty = reply.mark == v1::BARRIER_MARK_EMPTY;
   if (empty && MutableStep(step)->action().succeeded()) {
     return Park(ref, v1::PARKING_CAUSE_EMPTY_AFTER_SUCCESS,
                 "the participant found nothing to undo although it had answered the action with success");
   }
   Command(ref)->set_succeeded(true);
   Command(ref)->set_retry_at_ms(0);
-  Unpark(step);
+  // What undid it without a mark may have undone it a second time.
+  if (!Command(ref)->unmarked_success()) Unpark(step);
   SetStepState(step, v1::STEP_STATE_COMPENSATED, v1::EVENT_TYPE_STEP_COMPENSATED);
 }
 

@@ -29,7 +29,8 @@ std::string DescribeTimer(const TimerId& timer) {
       return absl::StrCat("backoff ", timer.attempt.step, "/", ShortName(timer.attempt.operation), " ",
                           timer.attempt.number);
     case TimerKind::kStepDeadline:
-      return absl::StrCat("deadline ", timer.attempt.step);
+      return absl::StrCat("deadline ", timer.attempt.step,
+                          timer.attempt.number == 0 ? "" : absl::StrCat(" ", timer.attempt.number));
     case TimerKind::kSagaTimeout:
       return "saga timeout";
   }

@@ -69,7 +69,15 @@ void Transition::RetryStep(int step, const RetryRequested& retry) {
       ref.operation == v1::OPERATION_ACTION
           ? record_->state() == v1::SAGA_STATE_RUNNING && StepAt(step).state() == v1::STEP_STATE_RUNNING
           : StepAt(step).state() == v1::STEP_STATE_COMPENSATING;
+  if (awaited_operation && ref.operation == v1::OPERATION_ACTION) RenewDeadline(step);
   if (awaited_operation && !HasAwaitedAttempt(*Command(ref))) StartAttempt(ref);
+}
+
+void Transition::RenewDeadline(int step) {
+  if (recipe_.steps[step].deadline_ms == 0) return;
+  MutableStep(step)->set_deadline_from_ms(event_.now_ms);
+  MutableStep(step)->set_deadlines(StepAt(step).deadlines() + 1);
+  SetDeadlineTimer(step, recipe_.steps[step].deadline_ms);
 }
 
 void Transition::On(const ResolveRequested& resolve) {
@@ -83,6 +91,14 @@ void Transition::On(const ResolveRequested& resolve) {
   }
   if (resolve.resolution == v1::RESOLUTION_DONE) return ResolveDone(*step, resolve);
   ResolveUndone(*step, resolve);
+}
+
+bool Transition::PivotOtherThanMayHaveEffect(int step) const {
+  for (int other = 0; other < step_count(); ++other) {
+    const bool pivot = recipe_.steps[other].kind == v1::STEP_KIND_PIVOT;
+    if (pivot && other != step && MayHaveEffect(StepAt(other))) return true;
+  }
+  return false;
 }
 
 v1::HistoryEvent* Transition::AppendResolved(int step, const ResolveRequested& resolve) {
@@ -103,9 +119,12 @@ void Transition::ResolveDone(int step, const ResolveRequested& resolve) {
   MutableStep(step)->clear_parking();
   storage::v1::CommandRecord* action = Command({step, v1::OPERATION_ACTION});
   action->set_succeeded(true);
+  action->set_unmarked_success(false);
   action->set_retry_at_ms(0);
-  MutableStep(step)->set_has_reply(resolve.reply.has_value());
-  MutableStep(step)->set_reply(resolve.reply.value_or(""));
+  if (resolve.reply.has_value()) {
+    MutableStep(step)->set_has_reply(true);
+    MutableStep(step)->set_reply(*resolve.reply);
+  }
   SetStepState(step, v1::STEP_STATE_SUCCEEDED, v1::EVENT_TYPE_STEP_SUCCEEDED);
 }
 
@@ -115,12 +134,18 @@ void Transition::ResolveUndone(int step, const ResolveRequested& resolve) {
                   "the saga is past its commit point and only goes forward; bring the step about by hand, then resolve "
                   "it as DONE, or retry it");
   }
+  if (record_->state() == v1::SAGA_STATE_RUNNING && PivotOtherThanMayHaveEffect(step)) {
+    return Refuse("RESOLUTION_IMPOSSIBLE",
+                  "the pivot was sent and may have taken effect, so the saga cannot be undone; bring the step about by "
+                  "hand, then resolve it as DONE, or retry it");
+  }
   AppendResolved(step, resolve);
   MutableStep(step)->clear_parking();
   if (HasCommand({step, v1::OPERATION_ACTION})) {
     storage::v1::CommandRecord* action = Command({step, v1::OPERATION_ACTION});
     action->set_succeeded(false);
     action->set_effect_possible(false);
+    action->set_unmarked_success(false);
     action->set_retry_at_ms(0);
   }
   if (record_->state() == v1::SAGA_STATE_COMPENSATING) {

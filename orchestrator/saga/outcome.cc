@@ -77,7 +77,9 @@ Judgement Judge(const CommandRecipe& command, v1::Operation operation, const sto
   Judgement judgement;
   judgement.outcome = TableOutcome(command, reply, verdict);
   if (step.barrier()) {
-    judgement.unmarked_success = TUTTI_MUTATE(kIgnoreBarrierMark, judgement.outcome == v1::OUTCOME_SUCCEEDED, false);
+    // OK without a mark is no barrier's answer, whatever its content says or does not say.
+    const bool success = reply.code == kOk || judgement.outcome == v1::OUTCOME_SUCCEEDED;
+    judgement.unmarked_success = TUTTI_MUTATE(kIgnoreBarrierMark, success, false);
     if (judgement.unmarked_success) judgement.outcome = v1::OUTCOME_UNKNOWN;
     judgement.refused_with_proof =
         TUTTI_MUTATE(kUnmarkedRefusalIsProof, false, judgement.outcome == v1::OUTCOME_REJECTED);

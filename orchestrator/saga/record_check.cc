@@ -21,6 +21,7 @@ bool IsTime(int64_t ms) {
 
 bool IsCommandSound(const CommandRecord& command) {
   if (command.attempts() < 0 || command.budget_start() < 0 || command.budget_start() > command.attempts()) return false;
+  if (command.unmarked_attempt() < 0 || command.unmarked_attempt() > command.attempts()) return false;
   if (command.refusals() < 0 || !IsTime(command.born_ms()) || !IsTime(command.retry_at_ms())) return false;
   std::set<int> numbers;
   int awaited = 0;
@@ -41,6 +42,7 @@ bool IsStepSound(const StepRecipe& recipe, const StepRecord& step) {
   if (!v1::StepState_IsValid(step.state()) || step.state() == v1::STEP_STATE_UNSPECIFIED) return false;
   if (step.compensation().attempts() > 0 && !recipe.compensation.has_value()) return false;
   if (!IsTime(step.started_ms()) || !IsTime(step.finished_ms())) return false;
+  if (step.deadlines() < 0 || !IsTime(step.deadline_from_ms())) return false;
   return IsCommandSound(step.action()) && IsCommandSound(step.compensation());
 }
 

@@ -157,7 +157,8 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
     return "ok\n";
   }
   if (verb == "deadline") {
-    return Step(TimerFired{{.kind = TimerKind::kStepDeadline, .attempt = {.step = words.at(1)}}});
+    const int number = words.size() > 2 ? static_cast<int>(Number(words[2])) : 0;
+    return Step(TimerFired{{.kind = TimerKind::kStepDeadline, .attempt = {.step = words.at(1), .number = number}}});
   }
   if (verb == "retry") {
     RetryRequested retry{.reason = "mended", .by = "operator"};

@@ -15,7 +15,7 @@ namespace tutti::saga {
 //   start | cancel | recover | wait MS
 //   reply STEP/OP#N CODE [mark=M] [pushback=MS] [body=rejected|garbage]
 //   notsent|timeout|grace|backoff STEP/OP#N
-//   deadline STEP | sagatimeout
+//   deadline STEP [N] | sagatimeout
 //   mapping STEP/OP breaks|works
 //   retry STEP@SEQUENCE…
 //   resolve STEP@SEQUENCE done|undone

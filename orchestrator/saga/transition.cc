@@ -91,7 +91,8 @@ void Transition::On(const TimerFired& fired) {
   const TimerId& timer = fired.timer;
   if (timer.kind == TimerKind::kSagaTimeout) return OnSagaTimeout();
   if (timer.kind == TimerKind::kStepDeadline) {
-    if (const std::optional<int> step = FindStep(timer.attempt.step)) OnStepDeadline(*step);
+    const std::optional<int> step = FindStep(timer.attempt.step);
+    if (step.has_value() && timer.attempt.number == StepAt(*step).deadlines()) OnStepDeadline(*step);
     return;
   }
   const std::optional<CommandRef> ref = Find(timer.attempt);
@@ -134,8 +135,9 @@ void Transition::On(const Recovered&) {
   for (int step = 0; step < step_count(); ++step) {
     const int64_t deadline_ms = recipe_.steps[step].deadline_ms;
     if (StepAt(step).state() == v1::STEP_STATE_RUNNING && deadline_ms > 0) {
-      SetTimer(TimerKind::kStepDeadline, {.step = StepAt(step).name()},
-               remaining(StepAt(step).started_ms() + deadline_ms, deadline_ms));
+      const int64_t from_ms =
+          StepAt(step).deadlines() > 0 ? StepAt(step).deadline_from_ms() : StepAt(step).started_ms();
+      SetDeadlineTimer(step, remaining(from_ms + deadline_ms, deadline_ms));
     }
     for (const v1::Operation operation : {v1::OPERATION_ACTION, v1::OPERATION_COMPENSATION}) {
       const CommandRef ref{step, operation};
@@ -301,14 +303,20 @@ bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const
     if (judgement.refused_with_proof) command->set_effect_possible(false);
     if (judgement.outcome == v1::OUTCOME_SUCCEEDED) {
       command->set_mark(reply.mark);
-      command->set_unmarked_success(false);  // this is the answer that went unmarked before
+      // An operator who knows of the unmarked answer asked again, and this is the answer.
+      const bool asked_again =
+          reply.attempt.number > command->budget_start() && command->budget_start() >= command->unmarked_attempt();
+      if (asked_again) command->set_unmarked_success(false);
     }
   } else if (judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.refused_with_proof) {
     RemoveOpen(ref, reply.attempt.number);
   } else if (awaited) {
     Linger(ref, open, FullGraceMs(ref));
   }
-  if (judgement.unmarked_success) command->set_unmarked_success(true);
+  if (judgement.unmarked_success) {
+    command->set_unmarked_success(true);
+    command->set_unmarked_attempt(std::max(command->unmarked_attempt(), reply.attempt.number));
+  }
   decision_.record_changed = true;
   return awaited;
 }
@@ -458,6 +466,10 @@ void Transition::SetTimer(TimerKind kind, AttemptId attempt, int64_t delay_ms) {
                                              .saga_uid = record_->uid(),
                                              .timer = {.kind = kind, .attempt = std::move(attempt)},
                                              .delay_ms = delay_ms});
+}
+
+void Transition::SetDeadlineTimer(int step, int64_t delay_ms) {
+  SetTimer(TimerKind::kStepDeadline, {.step = StepAt(step).name(), .number = StepAt(step).deadlines()}, delay_ms);
 }
 
 void Transition::DropIfQueued(CommandRef ref, int attempt) {

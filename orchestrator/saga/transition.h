@@ -89,7 +89,7 @@ class Transition {
 
   // The way back (compensation_rules.cc).
   void OnCompensationReply(CommandRef ref, const ReplyReceived& reply);
-  void CompensationSucceeded(int step, const ReplyReceived& reply, const Judgement& judgement);
+  void CompensationSucceeded(int step, const ReplyReceived& reply);
   void CompensationRejected(int step, const ReplyReceived& reply);
   void CompensationUnknown(int step, const Silence& silence);
   void AdvanceCompensation();
@@ -103,6 +103,8 @@ class Transition {
   // Unset, and the request refused, unless the step is parked by just this parking.
   std::optional<int> FindParked(const ParkingRef& parking);
   void RetryStep(int step, const RetryRequested& retry);
+  void RenewDeadline(int step);
+  bool PivotOtherThanMayHaveEffect(int step) const;
   void ResolveDone(int step, const ResolveRequested& resolve);
   void ResolveUndone(int step, const ResolveRequested& resolve);
   v1::HistoryEvent* AppendResolved(int step, const ResolveRequested& resolve);
@@ -125,6 +127,7 @@ class Transition {
   void RemoveOpen(CommandRef ref, int attempt);
   AttemptId IdOf(CommandRef ref, int attempt) const;
   void SetTimer(TimerKind kind, AttemptId attempt, int64_t delay_ms);
+  void SetDeadlineTimer(int step, int64_t delay_ms);
   void DropIfQueued(CommandRef ref, int attempt);
   storage::v1::StepRecord* MutableStep(int step) { return record_->mutable_steps(step); }
   const storage::v1::StepRecord& StepAt(int step) const { return record_->steps(step); }

@@ -147,9 +147,12 @@ void Universe::TimerMoves(const World& world, std::vector<Move>* moves) {
     moves->push_back({.kind = MoveKind::kBackoffOver, .attempt = name, .progress = true});
   }
   for (uint8_t step = 0; step < scenario_.steps.size(); ++step) {
-    if ((world.deadline_armed >> step & 1) == 0) continue;
-    if (!Listens(world, {EventKind::kStepDeadline, {.step = step}})) continue;
-    moves->push_back({.kind = MoveKind::kDeadline, .attempt = {.step = step}});
+    for (uint8_t number = 0; number <= kDeadlinesMax; ++number) {
+      if ((world.deadline_armed & DeadlineBit(step, number)) == 0) continue;
+      const AttemptName name{.step = step, .number = number};
+      if (!Listens(world, {EventKind::kStepDeadline, name})) continue;
+      moves->push_back({.kind = MoveKind::kDeadline, .attempt = name});
+    }
   }
   if (world.saga_timeout_armed && Listens(world, {EventKind::kSagaTimeout})) {
     moves->push_back({.kind = MoveKind::kSagaTimeout});
@@ -317,7 +320,8 @@ void Universe::Release(World* world, OutcomeId id) {
         world->backoff_armed |= BitOf(timer.attempt);
         break;
       case saga::TimerKind::kStepDeadline:
-        world->deadline_armed |= static_cast<uint8_t>(1u << timer.attempt.step);
+        TUTTI_CHECK(timer.attempt.number <= kDeadlinesMax, "an operator's word renews a deadline once");
+        world->deadline_armed |= DeadlineBit(timer.attempt.step, timer.attempt.number);
         break;
       case saga::TimerKind::kSagaTimeout:
         world->saga_timeout_armed = 1;
@@ -409,8 +413,11 @@ void Universe::Tidy(World* world) const {
       world->backoff_armed &= ~BitOf(name);
     }
   }
-  for (size_t step = 0; step < scenario_.steps.size(); ++step) {
-    if (facts.steps[step].state != v1::STEP_STATE_RUNNING) world->deadline_armed &= static_cast<uint8_t>(~(1u << step));
+  for (uint8_t step = 0; step < scenario_.steps.size(); ++step) {
+    if (facts.steps[step].state == v1::STEP_STATE_RUNNING) continue;
+    for (uint8_t number = 0; number <= kDeadlinesMax; ++number) {
+      world->deadline_armed &= static_cast<uint8_t>(~DeadlineBit(step, number));
+    }
   }
   if (facts.state != v1::SAGA_STATE_RUNNING || facts.committed) world->saga_timeout_armed = 0;
 }

@@ -33,6 +33,12 @@ struct Traffic {
   uint8_t replies[2] = {0, 0};  // Answer + 1; 0: none
 };
 
+// A step's deadline, and the one that an operator's retry gave it anew.
+inline constexpr uint8_t kDeadlinesMax = 1;
+inline constexpr uint8_t DeadlineBit(uint8_t step, uint8_t number) {
+  return static_cast<uint8_t>(1u << (step + kStepsMax * number));
+}
+
 // No padding: states are hashed and compared by their bytes.
 struct World {
   RecordId memory = 0;
@@ -40,7 +46,7 @@ struct World {
   uint32_t pending[kPendingMax] = {};  // OutcomeId + 1, oldest first
   uint64_t grace_armed = 0;            // bit per attempt
   uint64_t backoff_armed = 0;
-  uint8_t deadline_armed = 0;  // bit per step
+  uint8_t deadline_armed = 0;  // DeadlineBit
   uint8_t saga_timeout_armed = 0;
   uint8_t faults = 0;  // left
   uint8_t crashes = 0;
