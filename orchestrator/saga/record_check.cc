@@ -37,11 +37,24 @@ bool IsCommandSound(const CommandRecord& command) {
   return awaited <= 1;
 }
 
-bool IsStepSound(const StepRecipe& recipe, const StepRecord& step) {
+// Recovery arms a timer for each retry, and what it finds when it fires must be a command that may be sent.
+bool AreRetriesSound(v1::SagaState saga, const StepRecord& step) {
+  const bool forward = saga == v1::SAGA_STATE_RUNNING && step.state() == v1::STEP_STATE_RUNNING;
+  const bool back = saga == v1::SAGA_STATE_COMPENSATING && step.state() == v1::STEP_STATE_COMPENSATING;
+  return (forward || step.action().retry_at_ms() == 0) && (back || step.compensation().retry_at_ms() == 0);
+}
+
+bool WasDispatched(const StepRecord& step) {
+  return step.action().attempts() > 0 || step.compensation().attempts() > 0;
+}
+
+bool IsStepSound(const StepRecipe& recipe, v1::SagaState saga, const StepRecord& step) {
   if (step.name() != recipe.name) return false;
   if (!v1::StepState_IsValid(step.state()) || step.state() == v1::STEP_STATE_UNSPECIFIED) return false;
   if (step.compensation().attempts() > 0 && !recipe.compensation.has_value()) return false;
   if (!IsTime(step.started_ms()) || !IsTime(step.finished_ms())) return false;
+  const bool idle = step.state() == v1::STEP_STATE_PENDING || step.state() == v1::STEP_STATE_SKIPPED;
+  if ((idle && WasDispatched(step)) || !AreRetriesSound(saga, step)) return false;
   if (step.deadlines() < 0 || !IsTime(step.deadline_from_ms())) return false;
   return IsCommandSound(step.action()) && IsCommandSound(step.compensation());
 }
@@ -70,7 +83,7 @@ absl::Status CheckRecord(const Recipe& recipe, const SagaRecord& record) {
   }
   if (record.steps_size() != static_cast<int>(recipe.steps.size())) return damaged("it has other steps");
   for (int i = 0; i < record.steps_size(); ++i) {
-    if (!IsStepSound(recipe.steps[i], record.steps(i))) {
+    if (!IsStepSound(recipe.steps[i], record.state(), record.steps(i))) {
       return damaged(absl::StrCat("step ", recipe.steps[i].name, " cannot be continued"));
     }
   }

@@ -31,6 +31,7 @@ SagaRecord Sound() {
     step->set_name(name);
     step->set_state(v1::STEP_STATE_PENDING);
   }
+  record.mutable_steps(0)->set_state(v1::STEP_STATE_RUNNING);
   auto* action = record.mutable_steps(0)->mutable_action();
   action->set_attempts(2);
   OpenAttempt* attempt = action->add_open();
@@ -59,6 +60,15 @@ TEST(RecordCheckTest, WhateverCannotBeSteppedIsDataLoss) {
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_attempts(1); },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_attempts(-1); },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_budget_start(3); },
+      [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_unmarked_attempt(3); },
+      [](SagaRecord* r) { r->mutable_steps(0)->set_deadlines(-1); },
+      [](SagaRecord* r) { r->mutable_steps(0)->set_state(v1::STEP_STATE_PENDING); },
+      [](SagaRecord* r) { r->mutable_steps(1)->mutable_action()->set_retry_at_ms(1); },
+      [](SagaRecord* r) { r->mutable_steps(0)->mutable_compensation()->set_retry_at_ms(1); },
+      [](SagaRecord* r) {
+        r->set_state(v1::SAGA_STATE_COMPENSATING);
+        r->mutable_steps(0)->mutable_action()->set_retry_at_ms(1);
+      },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->mutable_open(0)->set_number(0); },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->mutable_open(0)->clear_phase(); },
       [](SagaRecord* r) {

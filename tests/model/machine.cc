@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "common/check.h"
 #include "orchestrator/saga/command_key.h"
 #include "orchestrator/saga/outcome.h"
+#include "orchestrator/saga/record_check.h"
 
 namespace tutti::model {
 namespace {
@@ -215,6 +217,8 @@ RecordId Machine::Intern(storage::v1::SagaRecord record) {
   Normalize(&record);
   const auto [known, fresh] = ids_.try_emplace(record.SerializeAsString(), static_cast<RecordId>(records_.size()));
   if (fresh) {
+    const absl::Status fits = saga::CheckRecord(recipe_, record);
+    TUTTI_CHECK(fits.ok(), fits.ToString().c_str());
     facts_.push_back(FactsOf(record));
     records_.push_back(std::move(record));
   }
