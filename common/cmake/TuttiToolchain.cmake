@@ -1,7 +1,8 @@
 # Compiler, warnings, sanitizers, packages, and the helpers every room uses:
 #   tutti_library(NAME SOURCES ... DEPS ...)   one room
 #   tutti_executable(NAME SOURCES ... DEPS ...)
-#   tutti_test(NAME SOURCES ... DEPS ... [DATA dir])   one CTest test per binary
+#   tutti_test(NAME SOURCES ... DEPS ... [GRPC] [TIMEOUT seconds] [LABELS ...])   one CTest test per binary
+#   tutti_not_under_asan(TARGET...)   left out of the AddressSanitizer build
 
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -93,6 +94,13 @@ function(tutti_executable name)
     tutti_configure(${name} GRPC DEPS ${ARG_DEPS})
   else()
     tutti_configure(${name} DEPS ${ARG_DEPS})
+  endif()
+endfunction()
+
+# For what only runs that AddressSanitizer leaves out would need: it is not built for that.
+function(tutti_not_under_asan)
+  if(TUTTI_ASAN)
+    set_target_properties(${ARGN} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
 endfunction()
 

@@ -34,7 +34,8 @@ bool IsCommandSound(const CommandRecord& command) {
     }
     awaited += attempt.phase() == storage::v1::ATTEMPT_PHASE_AWAITED ? 1 : 0;
   }
-  return awaited <= 1;
+  // The next attempt is waited for only after the one before it.
+  return awaited <= (command.retry_at_ms() == 0 ? 1 : 0);
 }
 
 // Recovery arms a timer for each retry, and what it finds when it fires must be a command that may be sent.

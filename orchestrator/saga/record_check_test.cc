@@ -62,6 +62,7 @@ TEST(RecordCheckTest, WhateverCannotBeSteppedIsDataLoss) {
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_budget_start(3); },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_unmarked_attempt(3); },
       [](SagaRecord* r) { r->mutable_steps(0)->set_deadlines(-1); },
+      [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_retry_at_ms(1); },
       [](SagaRecord* r) { r->mutable_steps(0)->set_state(v1::STEP_STATE_PENDING); },
       [](SagaRecord* r) { r->mutable_steps(1)->mutable_action()->set_retry_at_ms(1); },
       [](SagaRecord* r) { r->mutable_steps(0)->mutable_compensation()->set_retry_at_ms(1); },
