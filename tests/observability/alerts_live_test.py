@@ -6,17 +6,21 @@ A real Prometheus evaluates the chart's own rules; only their time is shortened 
 import argparse
 import contextlib
 import os
+import re
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
 import yaml
 
 import prometheus
+from latecomer import Latecomer
 from prometheus import Prometheus
 from stack.processes import StackError, wait_until
-from stack.stack import Stack
+from stack.services import struct
+from stack.stack import Stack, repository
 from stack.volume import Volume
 from troubles import CONFIRM, REFUND, Stream, Troubles, voucher
 
@@ -25,15 +29,18 @@ UNAVAILABLE = 14
 FIRES_SECONDS, CLEARS_SECONDS = 60, 90
 VOLUME_MEGABYTES = 256
 GRACE = "2s"
+LATE = "voucher-for-latecomers"
 
 
 class Drills:
     """Each drill is a context: the fault is there inside, and mended outside. Its name is its alert's."""
 
-    def __init__(self, stack, switch):
+    def __init__(self, stack, latecomer):
         self.stack = stack
-        self.switch = switch
+        self.switch = stack.switch
+        self.latecomer = latecomer
         self.troubles = Troubles(stack, seats=20000)
+        stack.apply_definition(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{LATE}.yaml"))
 
     @contextlib.contextmanager
     def failing(self, participant, method, kind="FAIL", **fields):
@@ -76,6 +83,39 @@ class Drills:
         with self.failing("reservation", CONFIRM, "DELAY_REPLY", delay_ms=600), Stream(
                 lambda: self.troubles.start("book-ticket-impatient"), per_second=8):
             yield {"definition": "book-ticket-impatient", "step": "confirm"}
+
+    @contextlib.contextmanager
+    def effect_after_terminal(self):
+        """A replica without the barrier grants a voucher whose saga was undone; the one beside it had refused one."""
+        self.late_answer("late-and-refused", keeps_barrier=True)
+        self.late_answer("late-and-granted", keeps_barrier=False)
+        yield {"definition": LATE}
+        found = self.runbook_loop("TuttiEffectAfterTerminal", LATE)
+        print("\n".join(f"  the runbook's loop: {line}" for line in found))
+        if [line.split()[0] for line in found] != self.latecomer.books:
+            raise StackError(f"the runbook's loop finds {found}; vouchers are left of {self.latecomer.books}")
+        self.latecomer.books.clear()  # by hand, as the runbook says
+
+    def late_answer(self, saga_id, keeps_barrier):
+        """A saga that is over, and then the answer to its action."""
+        from tutti.v1 import saga_service_pb2
+        saga = self.troubles.sagas.RunSaga(saga_id=saga_id, definition=LATE, input=struct({}),
+                                           wait_until=saga_service_pb2.WAIT_UNTIL_FINISHED).saga
+        if saga.state != self.troubles.pb.SAGA_STATE_COMPENSATED or not saga.settling:
+            raise StackError(f"not a saga that is compensated and may yet be answered: {saga}")
+        self.latecomer.answer(keeps_barrier)
+        wait_until(f"{saga_id} to settle", lambda: not self.troubles.get(saga_id).settling)
+
+    def runbook_loop(self, alert, definition):
+        """The lines that a page's loop over sagas prints."""
+        with open(os.path.join(repository(), "docs", "runbooks", f"{alert}.md"), encoding="utf-8") as file:
+            loop = re.search(r"^    for saga in .*?^    done$", file.read(), re.M | re.S)
+        script = textwrap.dedent(loop[0]).replace("NAME", definition)
+        environment = {**os.environ, "TUTTI_ADDRESS": self.stack.processes["orchestrator"].address,
+                       "PATH": f"{os.path.dirname(self.stack.binary('tuttictl'))}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, stdout=subprocess.PIPE,
+                              text=True, check=True, timeout=60)
+        return done.stdout.splitlines()
 
     @contextlib.contextmanager
     def orchestrator_down(self):
@@ -181,14 +221,16 @@ def main():
     prometheus.tool("prometheus")
     with open(prometheus.RULES, encoding="utf-8") as file:
         rules = prometheus.shortened(file.read())
-    with DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE], plain=voucher(args.build_dir),
-                      volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \
+    with Latecomer() as latecomer, \
+            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE], plain=voucher(args.build_dir),
+                         foreign={"latecomer": latecomer.settings(args.build_dir)},
+                         volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \
             Prometheus(stack, rules) as prometheus_:
         wanted = {alert: name for alert, name in alerts().items() if not args.only or alert in args.only}
         left_out = []
         if not stack.volume.can_be_full:
             left_out = [alert for alert in ("TuttiDiskFilling",) if wanted.pop(alert, None)]
-        drills = Drills(stack, stack.switch)
+        drills = Drills(stack, latecomer)
         with Stream(drills.troubles.start, per_second=10):
             time.sleep(5)
             early = {alert: len(found) for alert, found in prometheus_.firing().items() if alert in wanted}
