@@ -23,6 +23,16 @@ bool IsRequest(const Message& message) {
          std::holds_alternative<ExpireMessage>(message);
 }
 
+// Nothing that is sent can mend this, and no listing finds it: whoever gets the alert needs the saga's id.
+void LogIfOutsideHelpIsNeeded(const storage::v1::SagaRecord& record, const v1::HistoryEvent& event) {
+  if (event.type() != v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL) return;
+  Log(LogLevel::kError, "an action succeeded after its saga was compensated; check the participant by hand",
+      {{"saga_id", record.saga_id()},
+       {"definition", record.definition()},
+       {"step", event.step()},
+       {"attempt", absl::StrCat(event.attempt())}});
+}
+
 }  // namespace
 
 using storage::v1::SagaRecord;
@@ -304,6 +314,7 @@ void ShardCore::Release(Batch batch) {
   for (size_t i = 0; i < batch.saga_ids.size(); ++i) {
     const store::SagaWrite& write = batch.write_set.sagas[i];
     context_.observer->OnHistory(write.record, write.history);
+    for (const v1::HistoryEvent& event : write.history) LogIfOutsideHelpIsNeeded(write.record, event);
     context_.publisher->Publish(write.record, write.history);
     --sagas_.at(batch.saga_ids[i])->writes_in_flight;
     EvictIfDone(batch.saga_ids[i]);

@@ -5,6 +5,7 @@ A real Prometheus evaluates the chart's own rules; only their time is shortened 
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -94,7 +95,15 @@ class Drills:
         print("\n".join(f"  the runbook's loop: {line}" for line in found))
         if [line.split()[0] for line in found] != self.latecomer.books:
             raise StackError(f"the runbook's loop finds {found}; vouchers are left of {self.latecomer.books}")
+        logged = self.logged_sagas("an action succeeded after its saga was compensated")
+        if logged != self.latecomer.books:
+            raise StackError(f"the orchestrator's log names {logged}; vouchers are left of {self.latecomer.books}")
         self.latecomer.books.clear()  # by hand, as the runbook says
+
+    def logged_sagas(self, words):
+        with open(self.stack.processes["orchestrator"].log_path, encoding="utf-8") as log:
+            lines = [json.loads(line) for line in log if words in line]
+        return [line["saga_id"] for line in lines]
 
     def late_answer(self, saga_id, keeps_barrier):
         """A saga that is over, and then the answer to its action."""
