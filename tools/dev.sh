@@ -33,7 +33,7 @@ build() {
 run_tests() {
   local preset="$1"
   shift
-  ctest --test-dir "build/$preset" --output-on-failure "$@"
+  ctest --test-dir "build/$preset" -j "${TUTTI_JOBS:-2}" --output-on-failure "$@"
 }
 
 # New inputs are kept under build/; the corpus in git holds seeds and findings.
