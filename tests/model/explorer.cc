@@ -92,6 +92,7 @@ Report SearchAll(const Scenario& scenario, uint64_t states_max) {
     }
   }
   report.states = seen.size();
+  report.records = universe.machine().CheckRecords();
   if (violation.has_value()) {
     std::vector<Move> moves;
     for (size_t i = 0; i + 1 < depth; ++i) moves.push_back(path[i].moves[path[i].next - 1]);

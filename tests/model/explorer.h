@@ -22,6 +22,7 @@ struct Report {
   int depth = 0;         // of the longest path followed
   bool complete = true;  // false: states_max was reached
   std::optional<Finding> finding;
+  absl::Status records;  // Machine::CheckRecords
 };
 
 // Depth first: all states, in memory for their fingerprints only. Stops at the first violation.

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "orchestrator/saga/state_machine.h"
 #include "tests/model/scenario.h"
 
@@ -119,6 +120,8 @@ class Machine {
   const storage::v1::SagaRecord& record(RecordId id) const { return records_[id]; }
   const saga::Recipe& recipe() const { return recipe_; }
   size_t records() const { return records_.size(); }
+  // Whether recovery would accept every record that was reached: a sound store must never be refused.
+  absl::Status CheckRecords() const;
 
   saga::Event MakeEvent(const EventName& name) const;
   saga::AttemptId IdOf(const AttemptName& name) const;

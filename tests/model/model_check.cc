@@ -46,7 +46,8 @@ void Add(const tutti::model::Scenario& scenario, const tutti::model::Report& rep
   Print(scenario, report, seconds);
   totals->states += report.states;
   totals->transitions += report.transitions;
-  totals->sound &= report.complete && !report.finding.has_value();
+  totals->sound &= report.complete && !report.finding.has_value() && report.records.ok();
+  if (!report.records.ok()) std::printf("recovery would refuse a record: %s\n", report.records.ToString().c_str());
   if (!report.finding.has_value()) return;
   const tutti::model::Report shortest = tutti::model::SearchShortest(scenario, kStatesMax / 40);
   std::printf("%s", ToText(shortest.finding.has_value() ? *shortest.finding : *report.finding).c_str());
