@@ -31,10 +31,7 @@ if(CCACHE_PROGRAM)
 endif()
 
 if(TUTTI_ASAN)
-  # Left out to keep a clean build within its half hour. AddressSanitizer sees null pointers as well, and the fuzz targets
-  # are built with all of these but vptr, which nothing checks.
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize=null,alignment,object-size,vptr
-                      -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
 if(TUTTI_FUZZ)
