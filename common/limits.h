@@ -14,6 +14,13 @@ inline constexpr size_t kNameBytesMax = 63;  // definitions, steps, participants
 inline constexpr int kStepsMax = 64;                  // transitive edges stay a few thousand
 inline constexpr size_t kInputBytesMax = 256 * 1024;  // a record is rewritten whole at every event
 inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as well
+// Mapped requests are kept in the record, too. A mapping may name one input many times, so what it makes is bounded
+// where it is made. What common servers take is four times this.
+inline constexpr size_t kRequestBytesMax = 1024 * 1024;
+inline constexpr size_t kOutputBytesMax = 256 * 1024;  // a reply with its defaults written out can be 200 times itself
+// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, a list two. Parsers
+// take 100 in all, and our own messages around it need some of them.
+inline constexpr int kJsonLevelsMax = 90;
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
 inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
 // Of any duration in a definition: a command older than its horizon is not sent anyway.
@@ -24,6 +31,11 @@ inline constexpr int kMetadataEntriesMax = 32;
 inline constexpr size_t kMetadataBytesMax = 4096;
 inline constexpr int kLabelsMax = 16;  // one index entry each
 inline constexpr size_t kLabelBytesMax = 256;
+// Misspelt words of one request for which a similar one is looked for: each look compares it with all there are.
+inline constexpr int kSuggestionsMax = 8;
+// Descriptors of one participant's service with all they import.
+inline constexpr size_t kDescriptorBytesMax = 32 * 1024 * 1024;
+inline constexpr size_t kTraceStateBytesMax = 512;  // W3C: what everybody must be able to pass on
 inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kept in history
 // gRPC turns a status whose trailers exceed 8 KiB into RESOURCE_EXHAUSTED.
 inline constexpr size_t kStatusDetailsBytesMax = 6 * 1024;
@@ -42,6 +54,8 @@ inline constexpr int kListScanMax = 20'000;
 inline constexpr size_t kEndedScanMax = 2'000;
 // Of one answer's sagas or events: clients of gRPC refuse messages above 4 MiB unless told otherwise.
 inline constexpr size_t kPageBytesMax = 3 * 1024 * 1024;
+// Any answer: the same 4 MiB, less what gRPC and a status need.
+inline constexpr size_t kAnswerBytesMax = 4 * 1024 * 1024 - 16 * 1024;
 inline constexpr size_t kFilterBytesMax = 4096;
 // Events a watcher may be behind before it is served from the store again.
 inline constexpr size_t kWatchBufferMax = 256;

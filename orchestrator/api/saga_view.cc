@@ -61,7 +61,10 @@ v1::Saga ToSagaWithoutInput(const storage::v1::SagaRecord& record, const catalog
     const bool known = recipe != nullptr && static_cast<size_t>(i) < recipe->steps.size();
     *saga.add_steps() = ToStep(record.steps(i), known ? &recipe->steps[i] : nullptr);
   }
-  if (record.has_output()) *saga.mutable_output() = record.output();
+  if (record.has_output() && !saga.mutable_output()->ParseFromString(record.output())) {
+    saga.clear_output();
+    saga.set_payloads_omitted(true);
+  }
   *saga.mutable_labels() = record.labels();
   if (record.has_abort_reason()) *saga.mutable_abort_reason() = record.abort_reason();
   SetTime(record.started_ms(), &v1::Saga::mutable_start_time, &saga);

@@ -75,21 +75,25 @@ saga::ReplyVerdict PlanMapper::JudgeReply(int step, v1::Operation operation, abs
   return saga::ReplyVerdict::kAccepted;
 }
 
-absl::StatusOr<google::protobuf::Struct> PlanMapper::MapOutput(const storage::v1::SagaRecord& saga) const {
+saga::MappedOutput PlanMapper::MapOutput(const storage::v1::SagaRecord& saga) const {
   const bool complete = std::all_of(saga.steps().begin(), saga.steps().end(), [](const storage::v1::StepRecord& step) {
     return step.state() == v1::STEP_STATE_SUCCEEDED;
   });
   Scope scope(&plans_->sources, saga.input(), &saga, "");
+  saga::MappedOutput mapped;
   google::protobuf::Struct output;
   for (const auto& [name, plan] : plans_->output) {
     absl::StatusOr<std::optional<google::protobuf::Value>> value = scope.Evaluate(plan);
     if (!value.ok()) {
-      if (!complete && absl::IsFailedPrecondition(value.status())) continue;
-      return value.status();
+      if (complete || !absl::IsFailedPrecondition(value.status())) {
+        mapped.failures.push_back(std::string(value.status().message()));
+      }
+      continue;
     }
     if (value->has_value()) (*output.mutable_fields())[name] = **std::move(value);
   }
-  return output;
+  mapped.bytes = SerializeDeterministically(output);
+  return mapped;
 }
 
 }  // namespace tutti::definition

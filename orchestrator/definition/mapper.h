@@ -52,7 +52,7 @@ class PlanMapper final : public saga::Mapper {
   absl::StatusOr<saga::MappedRequest> MapRequest(int step, v1::Operation operation, absl::string_view key,
                                                  const storage::v1::SagaRecord& saga) const override;
   saga::ReplyVerdict JudgeReply(int step, v1::Operation operation, absl::string_view reply) const override;
-  absl::StatusOr<google::protobuf::Struct> MapOutput(const storage::v1::SagaRecord& saga) const override;
+  saga::MappedOutput MapOutput(const storage::v1::SagaRecord& saga) const override;
 
  private:
   const CommandPlan& PlanOf(int step, v1::Operation operation) const;

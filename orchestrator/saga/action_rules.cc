@@ -256,11 +256,10 @@ void Transition::CommitIfReached() {
 }
 
 void Transition::MapOutput() {
-  absl::StatusOr<google::protobuf::Struct> output = recipe_.mapper->MapOutput(*record_);
-  if (output.ok()) {
-    *record_->mutable_output() = *std::move(output);
-  } else {
-    Append(v1::EVENT_TYPE_OUTPUT_FAILED)->set_message(std::string(output.status().message()));
+  MappedOutput output = recipe_.mapper->MapOutput(*record_);
+  record_->set_output(std::move(output.bytes));
+  for (std::string& failure : output.failures) {
+    Append(v1::EVENT_TYPE_OUTPUT_FAILED)->set_message(std::move(failure));
   }
 }
 

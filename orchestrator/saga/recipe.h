@@ -11,7 +11,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/struct.pb.h"
 #include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::saga {
@@ -53,6 +52,11 @@ struct MappedRequest {
   std::map<std::string, std::string> metadata;  // keys in lower case, from the definition
 };
 
+struct MappedOutput {
+  std::string bytes;                  // a google.protobuf.Struct, at most limits::kOutputBytesMax
+  std::vector<std::string> failures;  // of entries that are left out: "output.total: why"
+};
+
 enum class ReplyVerdict {
   kAccepted,
   kRejected,     // `rejected_when` holds
@@ -70,9 +74,9 @@ class Mapper {
 
   virtual ReplyVerdict JudgeReply(int step, v1::Operation operation, absl::string_view reply) const = 0;
 
-  // Entries whose references have no value yet are left out until every step has succeeded; from then on they are
-  // errors.
-  virtual absl::StatusOr<google::protobuf::Struct> MapOutput(const storage::v1::SagaRecord& saga) const = 0;
+  // Entries whose references have no value yet are left out until every step has succeeded; from then on they fail. An
+  // entry that fails leaves the others as they are.
+  virtual MappedOutput MapOutput(const storage::v1::SagaRecord& saga) const = 0;
 };
 
 struct Recipe {

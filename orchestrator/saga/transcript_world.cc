@@ -88,9 +88,7 @@ class TranscriptWorld::FakeMapper final : public Mapper {
     return reply == "garbage" ? ReplyVerdict::kUndecodable : ReplyVerdict::kAccepted;
   }
 
-  absl::StatusOr<google::protobuf::Struct> MapOutput(const storage::v1::SagaRecord&) const override {
-    return google::protobuf::Struct();
-  }
+  MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
 
   std::set<std::string> broken;
 };
