@@ -24,13 +24,12 @@ bool Holds(const RejectionRule& rule, const Message& reply) {
   return ReadScalar(*holder, *rule.path.back(), 0) == rule.value;
 }
 
-// gRPC refuses other bytes in a header.
+}  // namespace
+
 bool IsHeaderText(absl::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return absl::ascii_isprint(static_cast<unsigned char>(c)); });
 }
-
-}  // namespace
 
 const CommandPlan& PlanMapper::PlanOf(int step, v1::Operation operation) const {
   TUTTI_CHECK(step >= 0 && step < static_cast<int>(plans_->steps.size()), "the recipe has that step");

@@ -31,6 +31,10 @@ bool IsJsonType(const Descriptor& type) {
          type.full_name() == "google.protobuf.ListValue";
 }
 
+bool TakesNull(const FieldDescriptor& field) {
+  return IsMessage(field) && field.message_type()->full_name() == "google.protobuf.Value";
+}
+
 bool IsWrapper(const Descriptor& type) {
   return IsStandardType(type.full_name()) && absl::EndsWith(type.full_name(), "Value") && !IsJsonType(type);
 }
@@ -84,7 +88,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
     if (field == nullptr) {
       violations_->Add(field_path, entry.line,
                        absl::StrCat(type->full_name(), " has no field `", entry.key, "`",
-                                    Suggestion(entry.key, FieldNames(*type)), "; remove it"));
+                                    violations_->suggester()->For(entry.key, FieldNames(*type)), "; remove it"));
       continue;
     }
     if (const auto* oneof = field->real_containing_oneof()) {
@@ -107,7 +111,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
 
 void PlanCompiler::CompileField(const Node& node, const FieldDescriptor& field, const std::string& path,
                                 const Place& place, MessagePlan* plan) {
-  if (node.IsNull() && !(IsMessage(field) && field.message_type()->full_name() == "google.protobuf.Value")) {
+  if (node.IsNull() && !TakesNull(field)) {
     violations_->Add(path, node.line, kNoValue);
     return;
   }
@@ -132,7 +136,7 @@ void PlanCompiler::CompileList(const Node& node, const FieldDescriptor& field, c
   }
   for (size_t i = 0; i < node.items.size(); ++i) {
     const std::string item_path = ItemPath(path, i);
-    if (node.items[i].IsNull()) {
+    if (node.items[i].IsNull() && !TakesNull(field)) {
       violations_->Add(item_path, node.items[i].line, kNoValue);
     } else {
       CompileSingle(node.items[i], field, item_path, place, plan);
@@ -239,7 +243,7 @@ void PlanCompiler::CompileMessageLiteral(const Node& node, const FieldDescriptor
 
 bool PlanCompiler::SetLiteral(const FieldDescriptor& field, const std::string& text, const std::string& path, int line,
                               Message* message) {
-  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text);
+  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text, violations_->suggester());
   if (!scalar.ok()) {
     violations_->Add(path, line, std::string(scalar.status().message()));
     return false;
