@@ -116,7 +116,8 @@ void Compilation::PlanRejections(const Part& part, const google::protobuf::Descr
                !value.ok()) {
       violations_.Add(path, entry.value.line, std::string(value.status().message()));
     } else {
-      plan->rejected_when.push_back({*std::move(fields), *std::move(value)});
+      plan->rejected_when.push_back(
+          {absl::StrCat(entry.key, ": ", entry.value.text), *std::move(fields), *std::move(value)});
     }
   }
 }

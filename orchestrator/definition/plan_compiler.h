@@ -74,6 +74,11 @@ class PlanCompiler {
   // `element`: into one element of a repeated field.
   void CompileCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field, bool element,
                    const std::string& path, const Place& place, MessagePlan* plan);
+  // The same into a google.protobuf.Value, Struct or ListValue, and of a scalar into a wrapper.
+  void CompileJsonCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field,
+                       const std::string& path, const Place& place, MessagePlan* plan);
+  void CompileWrappedCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field,
+                          const std::string& path, const Place& place, MessagePlan* plan);
   std::unique_ptr<google::protobuf::Message> CompileFallback(const Node& node, const ReferenceText& reference,
                                                              const FieldDescriptor& field, bool element,
                                                              const std::string& path);

@@ -16,6 +16,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "orchestrator/definition/scalar.h"
 
 namespace tutti::definition {
@@ -156,19 +157,8 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<std::map<std::string, int>> seen_;  // the keys of each open map, with their lines
 };
 
-// The length of the UTF-8 sequence at `text`, or 0 when it is none that a person could have meant.
-size_t SequenceLength(absl::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return lead >= 0x20 || lead == '\t' || lead == '\n' || lead == '\r' ? 1 : 0;
-  const size_t length = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (length == 0 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) >= 0xA0)) return 0;  // overlong, surrogates
-  if ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) >= 0x90)) return 0;  // overlong, beyond Unicode
-  return length;
+bool IsControl(char c) {
+  return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
 }
 
 // Of `\uXXXX` at the front.
@@ -197,8 +187,8 @@ class IgnoringHandler final : public YAML::EventHandler {
 bool CheckEncoding(absl::string_view text, Violations* violations) {
   int line = 1;
   for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(text.substr(i));
-    if (length == 0) {
+    const size_t length = Utf8CharacterBytes(text.substr(i));
+    if (length == 0 || IsControl(text[i])) {
       violations->Add("", line, "the text is not UTF-8, or holds a control character; save it as UTF-8");
       return false;
     }
