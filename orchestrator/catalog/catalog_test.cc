@@ -31,6 +31,7 @@ class DefinitionStore final : public store::SagaStore, public store::SagaReader 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view) const override {
     return absl::NotFoundError("no sagas here");
   }
+  absl::StatusOr<std::string> GetRaw(absl::string_view) const override { return absl::NotFoundError("no sagas here"); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view, int64_t, int) const override {
     return std::vector<v1::HistoryEvent>();
   }

@@ -17,9 +17,7 @@ class KeyMapper final : public saga::Mapper {
   saga::ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view) const override {
     return saga::ReplyVerdict::kAccepted;
   }
-  absl::StatusOr<google::protobuf::Struct> MapOutput(const storage::v1::SagaRecord&) const override {
-    return google::protobuf::Struct();
-  }
+  saga::MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
 };
 
 std::shared_ptr<const saga::Recipe> TwoSteps() {

@@ -83,6 +83,11 @@ absl::StatusOr<storage::v1::SagaRecord> MemoryStore::GetSaga(absl::string_view s
   return ReadSaga(TablesView(&tables_), saga_id);
 }
 
+absl::StatusOr<std::string> MemoryStore::GetRaw(absl::string_view saga_id) const {
+  MutexLock lock(&mu_);
+  return ReadRaw(TablesView(&tables_), saga_id);
+}
+
 absl::StatusOr<std::vector<v1::HistoryEvent>> MemoryStore::GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                                       int limit) const {
   MutexLock lock(&mu_);

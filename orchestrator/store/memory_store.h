@@ -28,6 +28,7 @@ class MemoryStore final : public SagaStore, public SagaReader {
   void Commit(const WriteSet& write_set, CommitDone done) override;
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override;
+  absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override;
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override;
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override;

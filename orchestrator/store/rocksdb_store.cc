@@ -282,6 +282,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
     return ReadSaga(Newest(), saga_id);
   }
+  absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override { return ReadRaw(Newest(), saga_id); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override {
     return ReadHistory(Newest(), saga_id, from_sequence, limit);

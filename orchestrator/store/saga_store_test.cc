@@ -109,6 +109,14 @@ TEST_P(SagaStoreTest, WhatWasCommittedIsRead) {
   EXPECT_TRUE(absl::IsNotFound(reader().GetSaga("c").status()));
 }
 
+TEST_P(SagaStoreTest, TheRawRecordIsItsBytes) {
+  ASSERT_EQ(Commit(SetOf(NewSaga("a"))), CommitResult::kDurable);
+  const auto raw = reader().GetRaw("a");
+  ASSERT_TRUE(raw.ok()) << raw.status();
+  EXPECT_EQ(*raw, NewSaga("a").record.SerializeAsString());
+  EXPECT_TRUE(absl::IsNotFound(reader().GetRaw("b").status()));
+}
+
 TEST_P(SagaStoreTest, EmptyWriteSetsEndDurable) {
   EXPECT_EQ(Commit({}), CommitResult::kDurable);
 }

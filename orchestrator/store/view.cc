@@ -98,6 +98,13 @@ absl::StatusOr<SagaRecord> ReadSaga(const View& view, absl::string_view saga_id)
   return record;
 }
 
+absl::StatusOr<std::string> ReadRaw(const View& view, absl::string_view saga_id) {
+  auto bytes = view.Get(Column::kSaga, SagaKey(saga_id));
+  if (!bytes.ok()) return bytes.status();
+  if (!bytes->has_value()) return absl::NotFoundError(absl::StrCat("there is no saga ", saga_id));
+  return **std::move(bytes);
+}
+
 absl::StatusOr<std::vector<v1::HistoryEvent>> ReadHistory(const View& view, absl::string_view saga_id,
                                                           int64_t from_sequence, int limit) {
   std::vector<v1::HistoryEvent> events;
@@ -124,25 +131,28 @@ absl::StatusOr<ListPage> ReadPage(const View& view, const ListQuery& query) {
     AppendPosition(query.started_to_ms.value_or(std::numeric_limits<int64_t>::max()), "", &begin);
   }
   const size_t page_size = static_cast<size_t>(std::clamp(query.page_size, 1, limits::kPageSizeMax));
+  const int budget = std::max(query.scan_budget, 1);
   ListPage page;
   std::string last;  // position
   const auto walk = view.Range(Column::kIndex, std::move(begin), PrefixEnd(prefix));
-  for (int scanned = 0; walk->Valid(); walk->Next(), ++scanned) {
+  for (; walk->Valid(); walk->Next()) {
     const absl::string_view position = walk->key().substr(prefix.size());
     const auto parsed = ParsePosition(position);
     if (!parsed.has_value()) return absl::DataLossError("an index entry cannot be read");
     if (query.started_from_ms.has_value() && parsed->started_ms < *query.started_from_ms) return page;
-    if (page.sagas.size() == page_size || scanned == limits::kListScanMax) {
+    if (page.sagas.size() + page.unreadable.size() == page_size || page.scanned >= budget) {
       page.next_cursor = EncodeCursor(query, last);
       return page;
     }
     last = std::string(position);
+    ++page.scanned;
     auto record = ReadSaga(view, parsed->saga_id);
-    if (absl::IsNotFound(record.status())) {
-      return absl::DataLossError(absl::StrCat("saga ", parsed->saga_id, " is in an index, but has no record"));
+    if (absl::IsInternal(record.status())) return record.status();
+    if (!record.ok()) {
+      page.unreadable.push_back({parsed->saga_id, std::string(record.status().message())});
+    } else if (Matches(query, *record)) {
+      page.sagas.push_back(*std::move(record));
     }
-    if (!record.ok()) return record.status();
-    if (Matches(query, *record)) page.sagas.push_back(*std::move(record));
   }
   if (!walk->status().ok()) return walk->status();
   return page;

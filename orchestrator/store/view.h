@@ -37,6 +37,7 @@ class View {
 
 // As SagaReader promises them.
 absl::StatusOr<storage::v1::SagaRecord> ReadSaga(const View& view, absl::string_view saga_id);
+absl::StatusOr<std::string> ReadRaw(const View& view, absl::string_view saga_id);
 absl::StatusOr<std::vector<v1::HistoryEvent>> ReadHistory(const View& view, absl::string_view saga_id,
                                                           int64_t from_sequence, int limit);
 absl::StatusOr<ListPage> ReadPage(const View& view, const ListQuery& query);

@@ -151,6 +151,10 @@ absl::StatusOr<storage::v1::SagaRecord> Disk::Peek(absl::string_view saga_id) co
   return store::ReadSaga(TablesView(&tables_), saga_id);
 }
 
+absl::StatusOr<std::string> Disk::GetRaw(absl::string_view saga_id) const {
+  return store::ReadRaw(TablesView(&tables_), saga_id);
+}
+
 absl::StatusOr<std::vector<v1::HistoryEvent>> Disk::GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                                int limit) const {
   return store::ReadHistory(TablesView(&tables_), saga_id, from_sequence, limit);

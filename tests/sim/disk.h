@@ -36,6 +36,7 @@ class Disk final : public store::SagaStore, public store::SagaReader {
   absl::StatusOr<storage::v1::SagaRecord> Peek(absl::string_view saga_id) const;
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override;
+  absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override;
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override;
   absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery& query) const override;
