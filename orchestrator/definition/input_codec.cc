@@ -47,7 +47,7 @@ std::string Describe(const Value& value) {
 
 constexpr size_t kViolationsMax = 100;
 
-// Levels of messages, counted as parsers count them.
+// Levels of messages, counted as limits::kJsonLevelsMax is.
 int LevelsOf(const Struct& value);
 
 int LevelsOf(const Value& value) {
@@ -55,7 +55,7 @@ int LevelsOf(const Value& value) {
   if (value.has_struct_value()) deepest = LevelsOf(value.struct_value());
   if (value.has_list_value()) {
     for (const Value& element : value.list_value().values()) deepest = std::max(deepest, LevelsOf(element));
-    ++deepest;
+    deepest += 2;
   }
   return deepest + 1;
 }
@@ -290,7 +290,7 @@ absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& pro
   if (LevelsOf(input) > limits::kJsonLevelsMax) {
     reader.Refuse(root,
                   absl::StrCat("nests deeper than ", limits::kJsonLevelsMax,
-                               " levels (an object counts three, a list two), more than clients can read; flatten it"));
+                               " levels (an object or a list counts three), more than clients can read; flatten it"));
     return InvalidArgumentError("INPUT_INVALID", reader.violations());
   }
   std::unique_ptr<Message> message(prototype.New());
