@@ -54,7 +54,7 @@ absl::Status Catalog::Load() {
   decltype(revisions_) loaded;
   decltype(disablements_) disablements;
   for (storage::v1::DefinitionRecord& record : *records) {
-    if (record.version() > store::kWholeDefinitionVersion) {
+    if (record.version() > store::kDefinitionVersionMax) {
       return absl::FailedPreconditionError(absl::StrCat("definition `", record.name(), "` revision ", record.revision(),
                                                         " was stored by a newer version; start that one"));
     }
@@ -87,12 +87,14 @@ absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_ru
   absl::StatusOr<definition::Compiled> compiled = definition::Compile(source, 1, descriptors_);
   if (!compiled.ok()) return compiled.status();
   auto revision = std::make_shared<Revision>();
-  revision->record.set_version(store::kRevisionVersion);
+  revision->record.set_version(compiled->participant_types.empty() ? store::kRevisionVersion
+                                                                   : store::kParticipantTypesVersion);
   revision->record.set_name(compiled->name);
   revision->record.set_source(std::string(source));
   revision->record.set_digest(compiled->digest);
   revision->record.set_created_ms(clock_->WallMs());
   *revision->record.mutable_descriptors() = std::move(compiled->descriptors);
+  *revision->record.mutable_participant_types() = std::move(compiled->participant_types);
   for (;;) {
     const std::shared_ptr<const Revision> newest = Newest(revision->record.name());
     if (newest != nullptr && newest->record.digest() == revision->record.digest()) return ApplyResult{newest, true};

@@ -38,7 +38,7 @@ std::string HeaderMistake(const std::string& name) {
 }  // namespace
 
 void Compilation::MakeSchema(const DefinitionSource& source) {
-  schema_.input = types_->FindMessage(input_.IsInline() ? kInlineInputType : input_.message);
+  schema_.input = types_->FindInputMessage(input_.IsInline() ? kInlineInputType : input_.message);
   if (schema_.input == nullptr && input_types_.count(input_.message) > 0) {
     violations_.Add(source.input.path, source.input.node->line,
                     absl::StrCat("`", input_.message, "` is not a message; name one, or write a map of fields"));
@@ -209,10 +209,7 @@ absl::StatusOr<Compiled> Compilation::Run(absl::string_view text) {
   graph_ = BuildGraph(source, &violations_);
   input_ = ReadInput(source.input, &violations_);
   Gather(source);
-  if (const absl::Status built = types_->Build(); !built.ok()) {
-    violations_.Add("", 0, std::string(built.message()));
-    return violations_.ToStatus();
-  }
+  if (!BuildTypes(source)) return violations_.ToStatus();
   ResolveMethods(source);
   MakeSchema(source);
   PlanSteps(source);
@@ -224,8 +221,8 @@ absl::StatusOr<Compiled> Compilation::Run(absl::string_view text) {
   plans_->needed_replies = planner_->needed_replies();
   Compiled compiled;
   compiled.name = source.name.text;
-  compiled.descriptors = NeededDescriptors();
-  compiled.digest = DigestOf(CanonicalText(*tree), compiled.descriptors);
+  KeepDescriptors(source, &compiled);
+  compiled.digest = DigestOf(CanonicalText(*tree), compiled.descriptors, compiled.participant_types);
   compiled.definition =
       std::make_shared<PlannedDefinition>(std::make_shared<const saga::Recipe>(MakeRecipe(source)), plans_);
   return compiled;

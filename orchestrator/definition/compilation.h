@@ -36,10 +36,14 @@ class Compilation {
   // Asking participants. Each service and message is asked for once.
   void Gather(const DefinitionSource& source);
   void GatherCommand(const StepSource& step, const CommandSource& command);
-  bool GatherType(const DefinitionSource& source, const std::string& type, const std::string& path, int line);
+  void GatherType(const DefinitionSource& source, const std::string& type, const std::string& path, int line);
+  std::optional<NamedType> FindType(const DefinitionSource& source, const std::string& type, const std::string& path,
+                                    int line);
   void GatherInput(const DefinitionSource& source);
+  // INVALID_ARGUMENT for what stays wrong until somebody mends it.
   absl::Status Ask(const std::string& participant, const std::string& symbol);
 
+  bool BuildTypes(const DefinitionSource& source);  // false, with violations, when they cannot be built
   void ResolveMethods(const DefinitionSource& source);
   const google::protobuf::MethodDescriptor* ResolveMethod(const StepSource& step, const CommandSource& command);
   void MakeSchema(const DefinitionSource& source);
@@ -54,7 +58,7 @@ class Compilation {
   void PlanOutput(const Part& part);
 
   saga::Recipe MakeRecipe(const DefinitionSource& source) const;
-  google::protobuf::FileDescriptorSet NeededDescriptors() const;
+  void KeepDescriptors(const DefinitionSource& source, Compiled* compiled) const;
 
   const int64_t revision_;
   DescriptorSource* const descriptors_;

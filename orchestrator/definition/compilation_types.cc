@@ -1,5 +1,6 @@
 // The part of a compilation that asks participants for their types and looks up methods.
-#include "absl/strings/match.h"
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/definition/compilation.h"
@@ -7,48 +8,9 @@
 namespace tutti::definition {
 namespace {
 
-using google::protobuf::DescriptorProto;
 using google::protobuf::FileDescriptorProto;
 using google::protobuf::FileDescriptorSet;
 using google::protobuf::MethodDescriptor;
-
-bool FindMessageIn(const DescriptorProto& message, const std::string& name, const std::string& wanted, bool* is_enum) {
-  if (name == wanted) return true;
-  if (!absl::StartsWith(wanted, name + ".")) return false;
-  for (const auto& nested : message.enum_type()) {
-    if (absl::StrCat(name, ".", nested.name()) == wanted) return *is_enum = true;
-  }
-  for (const auto& nested : message.nested_type()) {
-    if (FindMessageIn(nested, absl::StrCat(name, ".", nested.name()), wanted, is_enum)) return true;
-  }
-  return false;
-}
-
-// True when the set defines the message or enum.
-bool FindTypeIn(const FileDescriptorSet& files, const std::string& wanted, NamedType* type) {
-  for (const FileDescriptorProto& file : files.file()) {
-    const std::string prefix = file.package().empty() ? "" : file.package() + ".";
-    type->file = file.name();
-    type->closed = file.syntax() != "proto3";
-    type->is_enum = false;
-    for (const auto& message : file.message_type()) {
-      if (FindMessageIn(message, prefix + message.name(), wanted, &type->is_enum)) {
-        type->closed &= type->is_enum;
-        return true;
-      }
-    }
-    type->is_enum = true;
-    for (const auto& entry : file.enum_type()) {
-      if (prefix + entry.name() == wanted) return true;
-    }
-  }
-  return false;
-}
-
-// A participant's types cannot be used until somebody mends them; asking again does not help.
-bool IsPermanent(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
-}
 
 // "pkg.Service/Method" in its two parts; false when it is not of that shape.
 bool SplitMethod(const std::string& text, std::string* service, std::string* method) {
@@ -66,11 +28,13 @@ bool SplitMethod(const std::string& text, std::string* service, std::string* met
 absl::Status Compilation::Ask(const std::string& participant, const std::string& symbol) {
   const auto [it, inserted] = asked_.emplace(std::make_pair(participant, symbol), absl::OkStatus());
   if (!inserted) return it->second;
-  absl::StatusOr<FileDescriptorSet> files = descriptors_->FindSymbol(participant, symbol);
-  if (!files.ok()) return it->second = files.status();
-  NamedType type;
-  if (FindTypeIn(*files, symbol, &type)) input_types_[symbol] = type;
-  return it->second = types_->AddFiles(*files, absl::StrCat("participant `", participant, "`"));
+  const absl::StatusOr<FileDescriptorSet> files = descriptors_->FindSymbol(participant, symbol);
+  if (files.ok()) return it->second = types_->AddFiles(participant, *files);
+  if (absl::IsNotFound(files.status())) return it->second = files.status();
+  const bool permanent = absl::IsFailedPrecondition(files.status()) || absl::IsInvalidArgument(files.status());
+  return it->second = absl::Status(
+             permanent ? absl::StatusCode::kInvalidArgument : absl::StatusCode::kUnavailable,
+             absl::StrCat("the types of participant `", participant, "` cannot be had: ", files.status().message()));
 }
 
 void Compilation::GatherCommand(const StepSource& step, const CommandSource& command) {
@@ -91,48 +55,51 @@ void Compilation::GatherCommand(const StepSource& step, const CommandSource& com
     violations_.Add(command.method.path, command.method.line,
                     absl::StrCat("participant `", step.participant.text, "` has no service `", service,
                                  "`; check the name, its package included"));
-  } else if (IsPermanent(status)) {
+  } else if (absl::IsInvalidArgument(status)) {
     if (first) violations_.Add(command.method.path, command.method.line, std::string(status.message()));
   } else if (unavailable_.ok()) {
-    unavailable_ = absl::UnavailableError(
-        absl::StrCat("the types of participant `", step.participant.text, "` cannot be had: ", status.message()));
+    unavailable_ = status;
   }
 }
 
-bool Compilation::GatherType(const DefinitionSource& source, const std::string& type, const std::string& path,
-                             int line) {
-  if (const std::string file = StandardFileOf(type); !file.empty()) {
-    input_types_[type] = NamedType{.is_enum = type == "google.protobuf.NullValue", .file = file};
-    FileDescriptorProto anchor;  // makes the pool load the file
-    anchor.set_name(absl::StrCat("tutti/definition/uses/", type, ".proto"));
-    anchor.add_dependency(file);
-    types_->AddFile(std::move(anchor));
-    return true;
-  }
+std::optional<NamedType> Compilation::FindType(const DefinitionSource& source, const std::string& type,
+                                               const std::string& path, int line) {
+  if (std::optional<NamedType> standard = FindStandardType(type)) return standard;
   bool asked_all = true;
   std::set<std::string> participants;
   for (const StepSource& step : source.steps) {
     const std::string& name = step.participant.text;
     if (name.empty() || !descriptors_->KnowsParticipant(name) || !participants.insert(name).second) continue;
+    // What its services brought along need not be asked for, and a kept revision finds the same again.
+    if (std::optional<NamedType> found = types_->FindType(name, type)) return found;
     const absl::Status status = Ask(name, type);
-    if (status.ok() && input_types_.count(type) > 0) return true;
-    if (IsPermanent(status)) {
+    if (absl::IsInvalidArgument(status)) {
       violations_.Add(path, line, std::string(status.message()));
-      return false;
+      return std::nullopt;
     }
+    if (std::optional<NamedType> found = types_->FindType(name, type); status.ok() && found.has_value()) return found;
     if (status.ok() || absl::IsNotFound(status)) continue;
     asked_all = false;
-    if (unavailable_.ok()) {
-      unavailable_ = absl::UnavailableError(
-          absl::StrCat("the types of participant `", name, "` cannot be had: ", status.message()));
-    }
+    if (unavailable_.ok()) unavailable_ = status;
   }
   if (asked_all) {
-    violations_.Add(
-        path, line,
-        absl::StrCat("no participant of this saga knows the type `", type, "`; write its full name, package included"));
+    violations_.Add(path, line,
+                    absl::StrCat("no participant of this saga knows the type `", type.substr(0, 200),
+                                 "`; write its full name, package included"));
   }
-  return false;
+  return std::nullopt;
+}
+
+void Compilation::GatherType(const DefinitionSource& source, const std::string& type, const std::string& path,
+                             int line) {
+  if (input_types_.count(type) > 0) return;
+  const std::optional<NamedType> found = FindType(source, type, path, line);
+  if (!found.has_value()) return;
+  if (const absl::Status used = types_->UseInInput(type, *found); !used.ok()) {
+    violations_.Add(path, line, std::string(used.message()));
+    return;
+  }
+  input_types_.emplace(type, *found);
 }
 
 void Compilation::GatherInput(const DefinitionSource& source) {
@@ -144,7 +111,6 @@ void Compilation::GatherInput(const DefinitionSource& source) {
   for (const InputField& field : input_.fields) {
     if (!IsScalarTypeName(field.type)) GatherType(source, field.type, field.path, field.line);
   }
-  types_->AddFile(MakeInputFile(input_, input_types_));
 }
 
 void Compilation::Gather(const DefinitionSource& source) {
@@ -160,11 +126,34 @@ void Compilation::Gather(const DefinitionSource& source) {
   GatherInput(source);
 }
 
+bool Compilation::BuildTypes(const DefinitionSource& source) {
+  std::optional<FileDescriptorProto> inline_input;
+  if (input_.IsInline()) inline_input = MakeInputFile(input_, input_types_);
+  const std::vector<TypePool::Problem> problems = types_->Build(inline_input.has_value() ? &*inline_input : nullptr);
+  for (const TypePool::Problem& problem : problems) {
+    if (problem.participant.empty()) {
+      const InputField* field = FieldOfElement(input_, problem.element);
+      violations_.Add(field == nullptr ? source.input.path : field->path,
+                      field == nullptr ? (source.input.node == nullptr ? 0 : source.input.node->line) : field->line,
+                      absl::StrCat("cannot be declared like this: ", problem.description));
+      continue;
+    }
+    const auto step = std::find_if(source.steps.begin(), source.steps.end(), [&](const StepSource& each) {
+      return each.participant.text == problem.participant;
+    });
+    const Word where = step == source.steps.end() ? Word() : step->participant;
+    violations_.Add(where.path, where.line,
+                    absl::StrCat("the types of participant `", problem.participant,
+                                 "` cannot be used: ", problem.description));
+  }
+  return problems.empty();
+}
+
 const MethodDescriptor* Compilation::ResolveMethod(const StepSource& step, const CommandSource& command) {
   std::string service_name;
   std::string method_name;
   if (!SplitMethod(command.method.text, &service_name, &method_name)) return nullptr;
-  const auto* service = types_->FindService(service_name);
+  const auto* service = types_->FindService(step.participant.text, service_name);
   if (service == nullptr) {
     const auto asked = asked_.find({step.participant.text, service_name});
     if (asked != asked_.end() && asked->second.ok()) {
@@ -178,10 +167,9 @@ const MethodDescriptor* Compilation::ResolveMethod(const StepSource& step, const
   if (method == nullptr) {
     std::vector<std::string> names;
     for (int i = 0; i < service->method_count(); ++i) names.push_back(service->method(i)->name());
-    violations_.Add(
-        command.method.path, command.method.line,
-        absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
-                     violations_.suggester()->For(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
+    violations_.Add(command.method.path, command.method.line,
+                    absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
+                                 violations_.suggester()->For(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
     return nullptr;
   }
   if (method->client_streaming() || method->server_streaming()) {
@@ -202,17 +190,35 @@ void Compilation::ResolveMethods(const DefinitionSource& source) {
   }
 }
 
-FileDescriptorSet Compilation::NeededDescriptors() const {
-  std::set<const google::protobuf::FileDescriptor*> roots;
-  for (const Methods& methods : methods_) {
-    roots.insert(methods.action->file());
-    if (methods.compensation != nullptr) roots.insert(methods.compensation->file());
+void Compilation::KeepDescriptors(const DefinitionSource& source, Compiled* compiled) const {
+  std::map<std::string, std::set<const google::protobuf::FileDescriptor*>> roots;
+  for (size_t i = 0; i < methods_.size(); ++i) {
+    auto& mine = roots[source.steps[i].participant.text];
+    mine.insert(methods_[i].action->file());
+    if (methods_[i].compensation != nullptr) mine.insert(methods_[i].compensation->file());
   }
   // The file of an inline input is made from the text, what it imports is not.
-  const auto* input = schema_.input->file();
-  if (!input_.IsInline()) roots.insert(input);
-  for (int i = 0; input_.IsInline() && i < input->dependency_count(); ++i) roots.insert(input->dependency(i));
-  return TypePool::Closure(roots);
+  for (const auto& [name, type] : input_types_) roots[type.participant].insert(types_->FindFile(type));
+  FileSet together;
+  bool fits = true;
+  std::map<std::string, FileDescriptorSet> sets;
+  for (const auto& [participant, files] : roots) {
+    FileDescriptorSet& set = sets[participant] = TypePool::Closure(files);
+    FileSet mine;
+    for (const FileDescriptorProto& file : set.file()) mine.Add(file, participant).IgnoreError();  // each name is once
+    fits = fits && together.FindMisfit(mine).empty();
+    together.AddAll(mine);
+  }
+  if (fits) {
+    for (const auto& [name, file] : together.files()) *compiled->descriptors.add_file() = file.proto;
+    return;
+  }
+  for (auto& [participant, set] : sets) {
+    if (participant.empty()) continue;  // protobuf's own are always at hand
+    storage::v1::ParticipantTypes* types = compiled->participant_types.Add();
+    types->set_participant(participant);
+    types->mutable_descriptors()->Swap(&set);
+  }
 }
 
 }  // namespace tutti::definition

@@ -15,18 +15,23 @@
 namespace tutti::definition {
 namespace {
 
-// A kept revision brings all its types with it; which participant they came from no longer matters.
+// A kept revision brings all its types with it.
 class StoredDescriptors final : public DescriptorSource {
  public:
-  explicit StoredDescriptors(const google::protobuf::FileDescriptorSet& files) : files_(files) {}
+  explicit StoredDescriptors(const storage::v1::DefinitionRecord& record) : record_(record) {}
 
   bool KnowsParticipant(absl::string_view) const override { return true; }
-  absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view, absl::string_view) override {
-    return files_;
+  absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view participant,
+                                                                 absl::string_view) override {
+    if (record_.participant_types().empty()) return record_.descriptors();  // which they share
+    for (const storage::v1::ParticipantTypes& types : record_.participant_types()) {
+      if (types.participant() == participant) return types.descriptors();
+    }
+    return absl::NotFoundError(absl::StrCat("the record has no types of participant ", participant));
   }
 
  private:
-  const google::protobuf::FileDescriptorSet& files_;
+  const storage::v1::DefinitionRecord& record_;
 };
 
 }  // namespace
@@ -102,7 +107,7 @@ absl::StatusOr<Compiled> Compile(absl::string_view text, int64_t revision, Descr
 }
 
 absl::StatusOr<Compiled> Recompile(const storage::v1::DefinitionRecord& record) {
-  StoredDescriptors source(record.descriptors());
+  StoredDescriptors source(record);
   absl::StatusOr<Compiled> compiled =
       Compilation(record.revision(), &source, Violations::Of::kKept).Run(record.source());
   const auto damaged = [&](absl::string_view why) {

@@ -13,11 +13,13 @@
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "orchestrator/saga/recipe.h"
+#include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::definition {
 
 // Where the descriptors of a participant's services come from: its server reflection, or a descriptor set from a file.
-// May block on the network.
+// May block on the network. Errors say for how long they hold, since an author waits for a passing one and mends a
+// lasting one.
 class DescriptorSource {
  public:
   virtual ~DescriptorSource() = default;
@@ -58,6 +60,8 @@ struct Compiled {
   std::string name;
   std::string digest;  // hex; the same for sources that differ in comments, layout or key order only
   google::protobuf::FileDescriptorSet descriptors;
+  // Instead of them, where participants have different files of one name, or one type in different files.
+  google::protobuf::RepeatedPtrField<storage::v1::ParticipantTypes> participant_types;
 };
 
 // Resolves against `source`. INVALID_ARGUMENT with one violation per mistake, each naming line or path and the remedy;

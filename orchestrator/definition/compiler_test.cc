@@ -196,22 +196,6 @@ TEST(CompilerTest, KeepsOnlyTheDescriptorsItNeeds) {
                          "google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto", "tutti_test/shop.proto"));
 }
 
-TEST(CompilerTest, TwoParticipantsWithDifferentFilesOfOneNameAreRefused) {
-  class Torn final : public DescriptorSource {
-   public:
-    bool KnowsParticipant(absl::string_view) const override { return true; }
-    absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view participant,
-                                                                   absl::string_view symbol) override {
-      auto set = TestSource().FindSymbol("shop", symbol);
-      if (set.ok() && participant == "depot") set->mutable_file(0)->mutable_message_type(0)->set_name("Thing");
-      return set;
-    }
-  } torn;
-  const absl::Status status = Compile(Definition({}), 1, &torn).status();
-  EXPECT_THAT(std::string(status.message()),
-              ::testing::HasSubstr("tutti_test/shop.proto of participant `depot` differs"));
-}
-
 storage::v1::DefinitionRecord RecordOf(const Compiled& compiled, const std::string& text) {
   storage::v1::DefinitionRecord record;
   record.set_name(compiled.name);

@@ -9,10 +9,15 @@
 
 namespace tutti::definition {
 
-std::string DigestOf(absl::string_view canonical_text, const google::protobuf::FileDescriptorSet& descriptors) {
+std::string DigestOf(absl::string_view canonical_text, const google::protobuf::FileDescriptorSet& descriptors,
+                     const google::protobuf::RepeatedPtrField<storage::v1::ParticipantTypes>& participant_types) {
   // The length in front keeps text and descriptors apart.
-  const std::string content =
+  std::string content =
       absl::StrCat(canonical_text.size(), "\n", canonical_text, SerializeDeterministically(descriptors));
+  for (const storage::v1::ParticipantTypes& types : participant_types) {
+    const std::string bytes = SerializeDeterministically(types);
+    absl::StrAppend(&content, bytes.size(), "\n", bytes);
+  }
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
   TUTTI_CHECK(EVP_Digest(content.data(), content.size(), digest, &size, EVP_sha256(), nullptr) == 1,

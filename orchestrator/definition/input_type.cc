@@ -107,7 +107,7 @@ bool NeedsProto2(const InputDeclaration& declaration, const std::map<std::string
   std::set<std::string> folded;
   for (const InputField& field : declaration.fields) {
     const auto type = types.find(field.type);
-    if (type != types.end() && type->second.closed) return true;
+    if (type != types.end() && type->second.is_enum && type->second.is_proto2) return true;
     if (!folded.insert(JsonFolded(field.name)).second) return true;
   }
   return false;
@@ -235,6 +235,16 @@ FileDescriptorProto MakeInputFile(const InputDeclaration& declaration, const std
   }
   for (const std::string& import : imports) file.add_dependency(import);
   return file;
+}
+
+const InputField* FieldOfElement(const InputDeclaration& declaration, const std::string& element) {
+  absl::string_view name = element;
+  if (!absl::ConsumePrefix(&name, absl::StrCat(kInlineInputType, "."))) return nullptr;
+  name = name.substr(0, name.find('.'));
+  for (const InputField& field : declaration.fields) {
+    if (field.name == name || (!field.map_key.empty() && EntryTypeName(field.name) == name)) return &field;
+  }
+  return nullptr;
 }
 
 }  // namespace tutti::definition

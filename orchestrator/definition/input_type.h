@@ -8,6 +8,7 @@
 
 #include "google/protobuf/descriptor.pb.h"
 #include "orchestrator/definition/definition_source.h"
+#include "orchestrator/definition/type_pool.h"
 #include "orchestrator/definition/violations.h"
 
 namespace tutti::definition {
@@ -34,13 +35,6 @@ InputDeclaration ReadInput(const Part& part, Violations* violations);
 
 bool IsScalarTypeName(absl::string_view name);
 
-// What a type name that is no scalar's stands for.
-struct NamedType {
-  bool is_enum = false;
-  bool closed = false;  // an enum of proto2, which a proto3 file must not use
-  std::string file;
-};
-
 inline constexpr const char* kInlineInputType = "tutti.definition.Input";
 
 // The file that defines kInlineInputType. `types` has every named type of the fields; fields whose type it lacks are
@@ -48,6 +42,9 @@ inline constexpr const char* kInlineInputType = "tutti.definition.Input";
 // unless only proto2 can say it; the encoding is the same.
 google::protobuf::FileDescriptorProto MakeInputFile(const InputDeclaration& declaration,
                                                     const std::map<std::string, NamedType>& types);
+
+// The field that a part of that file is about, "tutti.definition.Input.user_id"; null when it is about none.
+const InputField* FieldOfElement(const InputDeclaration& declaration, const std::string& element);
 
 }  // namespace tutti::definition
 

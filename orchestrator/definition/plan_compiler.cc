@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/json_util.h"
 #include "orchestrator/definition/scalar.h"
+#include "orchestrator/definition/type_match.h"
 #include "orchestrator/definition/value_copy.h"
 #include "orchestrator/definition/well_known.h"
 
@@ -52,6 +53,21 @@ bool BecomesJson(WellKnown target, const Descriptor* root, const FieldDescriptor
 
 bool TakesNull(const FieldDescriptor& field) {
   return IsMessage(field) && WellKnownOf(*field.message_type()) == WellKnown::kValue;
+}
+
+// Two participants can have types of one name that are not the same.
+std::string AdviceFor(const Descriptor* root, const FieldDescriptor* last, const FieldDescriptor& field) {
+  const Descriptor* from = last == nullptr ? root : last->message_type();
+  const Descriptor* to = field.message_type();
+  std::string misfit;
+  if (from != nullptr && to != nullptr && from->full_name() == to->full_name()) misfit = Misfit(*from, *to);
+  if (last != nullptr && last->enum_type() != nullptr && field.enum_type() != nullptr &&
+      last->enum_type()->full_name() == field.enum_type()->full_name()) {
+    misfit = Misfit(*last->enum_type(), *field.enum_type());
+  }
+  if (misfit.empty()) return "; map a field of that type";
+  return absl::StrCat("; the two participants' types of that name differ: ", misfit,
+                      "; map what is needed field by field");
 }
 
 std::vector<std::string> FieldNames(const Descriptor& type) {
@@ -294,14 +310,14 @@ void PlanCompiler::CompileCopy(const Node& node, const ReferenceText& text, cons
     return CompileWrappedCopy(node, text, field, path, place, plan);
   }
   const bool same_root = last == nullptr && root != nullptr && IsMessage(field) && !list &&
-                         field.message_type()->full_name() == root->full_name();
+                         Misfit(*root, *field.message_type()).empty();
   const bool fits = reference->IsText() ? field.type() == FieldDescriptor::TYPE_STRING && !list
                     : last == nullptr   ? same_root
                                         : CanCopy(*last, field, element);
   if (!fits) {
     violations_->Add(path, node.line,
                      absl::StrCat(Describe(*reference, root), ", but the field is ",
-                                  element ? ElementTypeName(field) : TypeName(field), "; map a field of that type"));
+                                  element ? ElementTypeName(field) : TypeName(field), AdviceFor(root, last, field)));
     return;
   }
   if (reference->IsText()) {
@@ -319,7 +335,8 @@ void PlanCompiler::CompileJsonCopy(const Node& node, const ReferenceText& text, 
   const WellKnown kind = WellKnownOf(*field.message_type());
   const char* const empty = kind == WellKnown::kListValue ? "[]" : "{}";
   if (kind != WellKnown::kValue && text.fallback.has_value() && (text.fallback != empty || text.fallback_quoted)) {
-    violations_->Add(path, node.line, absl::StrCat("the default of ", ElementTypeName(field), " can only be ", empty));
+    violations_->AddUnlessKept(path, node.line,
+                               absl::StrCat("the default of ", ElementTypeName(field), " can only be ", empty));
   }
   plan->assignments.push_back({&field, path, std::make_unique<ValuePlan>(CompileValue(node, path, place))});
 }
@@ -356,9 +373,13 @@ std::unique_ptr<Message> PlanCompiler::CompileFallback(const Node& node, const R
   if (IsMessage(field) || whole) {
     const bool list = whole && !field.is_map();
     if (text != (list ? "[]" : "{}")) {
-      violations_->Add(path, node.line,
-                       absl::StrCat("the default of ", element ? ElementTypeName(field) : TypeName(field),
-                                    " can only be ", list ? "[]" : "{}"));
+      // For one element `[]` was once what could be written, and nothing was added then.
+      const bool was_right = element && field.is_repeated() && text == "[]";
+      std::string refusal = absl::StrCat("the default of ", element ? ElementTypeName(field) : TypeName(field),
+                                         " can only be ", list ? "[]" : "{}");
+      was_right ? violations_->AddUnlessKept(path, node.line, std::move(refusal))
+                : violations_->Add(path, node.line, std::move(refusal));
+      return fallback;
     }
     if (!whole) AddOrSetMessage(field, fallback.get());
     return fallback;

@@ -1,18 +1,9 @@
 #include "orchestrator/definition/type_pool.h"
 
-#include <functional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/check.h"
-#include "google/protobuf/any.pb.h"
-#include "google/protobuf/duration.pb.h"
-#include "google/protobuf/empty.pb.h"
-#include "google/protobuf/field_mask.pb.h"
-#include "google/protobuf/struct.pb.h"
-#include "google/protobuf/timestamp.pb.h"
-#include "google/protobuf/wrappers.pb.h"
 
 namespace tutti::definition {
 namespace {
@@ -24,133 +15,219 @@ using google::protobuf::FileDescriptor;
 using google::protobuf::FileDescriptorProto;
 using google::protobuf::FileDescriptorSet;
 
-// Linked in by naming them, so that the generated pool knows their files.
-const DescriptorPool* StandardPool() {
-  static const DescriptorPool* pool = [] {
-    google::protobuf::Any::descriptor();
-    google::protobuf::Duration::descriptor();
-    google::protobuf::Empty::descriptor();
-    google::protobuf::FieldMask::descriptor();
-    google::protobuf::Struct::descriptor();
-    google::protobuf::Timestamp::descriptor();
-    google::protobuf::StringValue::descriptor();
-    return DescriptorPool::generated_pool();
-  }();
-  return pool;
+bool DefinesBelow(const DescriptorProto& message, const std::string& name, const std::string& wanted, bool* is_enum) {
+  if (name == wanted) return true;
+  if (!absl::StartsWith(wanted, name + ".")) return false;
+  for (const auto& nested : message.enum_type()) {
+    if (absl::StrCat(name, ".", nested.name()) == wanted) return *is_enum = true;
+  }
+  for (const auto& nested : message.nested_type()) {
+    if (DefinesBelow(nested, absl::StrCat(name, ".", nested.name()), wanted, is_enum)) return true;
+  }
+  return false;
 }
 
-void ClearJsonNames(DescriptorProto* message) {
-  for (auto& field : *message->mutable_field()) field.clear_json_name();
-  for (auto& field : *message->mutable_extension()) field.clear_json_name();
-  for (auto& nested : *message->mutable_nested_type()) ClearJsonNames(&nested);
+// True when the file defines the message or enum.
+bool Defines(const FileDescriptorProto& file, const std::string& wanted, bool* is_enum) {
+  const std::string prefix = file.package().empty() ? "" : file.package() + ".";
+  *is_enum = false;
+  for (const auto& message : file.message_type()) {
+    if (DefinesBelow(message, prefix + message.name(), wanted, is_enum)) return true;
+  }
+  *is_enum = true;
+  for (const auto& entry : file.enum_type()) {
+    if (prefix + entry.name() == wanted) return true;
+  }
+  return false;
 }
 
-// What differs between compilers and languages without a difference on the wire.
-FileDescriptorProto Normalized(FileDescriptorProto file) {
-  file.clear_source_code_info();
-  for (auto& message : *file.mutable_message_type()) ClearJsonNames(&message);
-  for (auto& field : *file.mutable_extension()) field.clear_json_name();
-  return file;
+absl::Status CheckLanguage(const FileDescriptorProto& file, const std::string& participant) {
+  if (file.syntax().empty() || file.syntax() == "proto2" || file.syntax() == "proto3") return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the file ", file.name(), " of participant `", participant, "` is written in protobuf ", file.syntax(),
+      ", which this version cannot read; write its types in a proto3 file too, with the same names and numbers, make "
+      "a descriptor set of that, and name it as the participant's descriptor_set in participants.yaml"));
 }
 
 class ErrorCollector final : public DescriptorPool::ErrorCollector {
  public:
+  ErrorCollector(std::string participant, std::vector<TypePool::Problem>* problems)
+      : participant_(std::move(participant)), problems_(problems) {}
+
   void AddError(const std::string& file, const std::string& element, const google::protobuf::Message*, ErrorLocation,
                 const std::string& message) override {
-    if (first_.empty()) first_ = absl::StrCat(file, ": ", element, ": ", message);
+    problems_->push_back({participant_, element, absl::StrCat(file, ": ", element, ": ", message)});
   }
-  const std::string& first() const { return first_; }
 
  private:
-  std::string first_;
+  const std::string participant_;
+  std::vector<TypePool::Problem>* const problems_;
 };
+
+// In the order that protobuf needs: what a file imports comes before it. Chains of imports may be long, so there is no
+// recursion.
+class PoolBuilder {
+ public:
+  PoolBuilder(const FileSet& files, DescriptorPool* pool, std::vector<TypePool::Problem>* problems)
+      : files_(files), pool_(pool), problems_(problems) {}
+
+  // Ends at the first file that cannot be built.
+  void BuildAll() {
+    for (const auto& [name, file] : files_.files()) {
+      if (!Open(file)) return;
+      while (!stack_.empty()) {
+        if (!Advance()) return;
+      }
+    }
+  }
+
+ private:
+  struct Frame {
+    const FileSet::File* file = nullptr;
+    int imports_done = 0;
+  };
+
+  bool Open(const FileSet::File& file) {
+    if (pool_->FindFileByName(file.proto.name()) != nullptr) return true;
+    if (!open_.insert(file.proto.name()).second) return Fail(file, "imports itself, by way of others");
+    stack_.push_back({.file = &file});
+    return true;
+  }
+
+  bool Advance() {
+    const FileSet::File& file = *stack_.back().file;
+    if (stack_.back().imports_done < file.proto.dependency_size()) {
+      const std::string& import = file.proto.dependency(stack_.back().imports_done++);
+      const FileSet::File* imported = files_.Find(import);
+      return imported == nullptr ? Fail(file, absl::StrCat("imports ", import, ", which was not given"))
+                                 : Open(*imported);
+    }
+    stack_.pop_back();
+    ErrorCollector errors(file.origin, problems_);
+    return pool_->BuildFileCollectingErrors(file.proto, &errors) != nullptr;
+  }
+
+  bool Fail(const FileSet::File& file, absl::string_view what) {
+    problems_->push_back({file.origin, "", absl::StrCat(file.proto.name(), " ", what)});
+    return false;
+  }
+
+  const FileSet& files_;
+  DescriptorPool* const pool_;
+  std::vector<TypePool::Problem>* const problems_;
+  std::set<std::string> open_;
+  std::vector<Frame> stack_;
+};
+
+// The file and all it imports.
+FileSet ClosureOf(const FileSet& files, const std::string& name) {
+  FileSet closure;
+  std::vector<std::string> open = {name};
+  while (!open.empty()) {
+    const FileSet::File* file = files.Find(open.back());
+    open.pop_back();
+    if (file == nullptr || closure.Find(file->proto.name()) != nullptr) continue;
+    closure.Add(file->proto, file->origin).IgnoreError();  // there is none of that name
+    open.insert(open.end(), file->proto.dependency().begin(), file->proto.dependency().end());
+  }
+  return closure;
+}
 
 }  // namespace
 
-TypePool::TypePool() : pool_(std::make_unique<DescriptorPool>()) {
-  factory_ = std::make_unique<google::protobuf::DynamicMessageFactory>(pool_.get());
-}
+TypePool::TypePool() : factory_(std::make_unique<google::protobuf::DynamicMessageFactory>()) {}
 
 TypePool::~TypePool() = default;
 
-absl::Status TypePool::AddStandardFile(const std::string& name) {
-  if (files_.count(name) > 0) return absl::OkStatus();
-  const FileDescriptor* file = StandardPool()->FindFileByName(name);
-  if (file == nullptr) return absl::NotFoundError(name);
-  FileDescriptorProto proto;
-  file->CopyTo(&proto);
-  files_[name] = {Normalized(std::move(proto)), "protobuf"};
-  for (int i = 0; i < file->dependency_count(); ++i) {
-    if (absl::Status status = AddStandardFile(file->dependency(i)->name()); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TypePool::AddFiles(const FileDescriptorSet& files, absl::string_view origin) {
+absl::Status TypePool::AddFiles(const std::string& participant, const FileDescriptorSet& files) {
+  if (given_.count(participant) == 0) participants_.push_back(participant);
+  FileSet& mine = given_[participant];
   for (const FileDescriptorProto& file : files.file()) {
-    if (absl::StartsWith(file.name(), "google/protobuf/") && AddStandardFile(file.name()).ok()) continue;
-    if (!file.syntax().empty() && file.syntax() != "proto2" && file.syntax() != "proto3") {
-      return absl::InvalidArgumentError(absl::StrCat("the file ", file.name(), " of ", origin, " is written in ",
-                                                     file.syntax(),
-                                                     ", of which only proto2 and proto3 can be read; give "
-                                                     "a proto3 copy of it as the participant's descriptor_set"));
-    }
-    FileDescriptorProto proto = Normalized(file);
-    const auto it = files_.find(file.name());
-    if (it == files_.end()) {
-      files_[file.name()] = {std::move(proto), std::string(origin)};
-    } else if (it->second.proto.SerializeAsString() != proto.SerializeAsString()) {
-      return absl::InvalidArgumentError(absl::StrCat("the file ", file.name(), " of ", origin, " differs from that of ",
-                                                     it->second.origin, "; deploy both with one version of it"));
+    if (absl::Status status = CheckLanguage(file, participant); !status.ok()) return status;
+    if (!mine.Add(file, participant).ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("participant `", participant, "` has given two different files ",
+                                                     file.name(), "; deploy all its replicas with one version of it"));
     }
   }
   return absl::OkStatus();
 }
 
-void TypePool::AddFile(FileDescriptorProto file) {
-  for (const std::string& dependency : file.dependency()) AddStandardFile(dependency).IgnoreError();
-  std::string name = file.name();
-  files_[std::move(name)] = {std::move(file), "the definition"};
+std::optional<NamedType> TypePool::FindType(const std::string& participant, const std::string& name) const {
+  const auto given = given_.find(participant);
+  if (given == given_.end()) return std::nullopt;
+  const FileSet::File* file = given->second.FindDefining(name);
+  if (file == nullptr) return std::nullopt;
+  NamedType type{
+      .participant = participant, .file = file->proto.name(), .is_proto2 = file->proto.syntax() != "proto3"};
+  if (!Defines(file->proto, name, &type.is_enum)) return std::nullopt;
+  return type;
 }
 
-absl::Status TypePool::Build() {
-  size_t built = 0;
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (const auto& [name, file] : files_) {
-      if (pool_->FindFileByName(name) != nullptr) continue;
-      bool ready = true;
-      for (const std::string& dependency : file.proto.dependency()) {
-        ready = ready && pool_->FindFileByName(dependency) != nullptr;
-      }
-      if (!ready) continue;
-      ErrorCollector errors;
-      if (pool_->BuildFileCollectingErrors(file.proto, &errors) == nullptr) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("the types of ", file.origin, " cannot be used: ", errors.first()));
-      }
-      ++built;
-      progress = true;
-    }
+absl::Status TypePool::UseInInput(const std::string& name, const NamedType& type) {
+  FileSet files;
+  if (type.participant.empty()) {
+    files.AddStandard(type.file);
+  } else {
+    files = ClosureOf(given_[type.participant], type.file);
   }
-  if (built == files_.size()) return absl::OkStatus();
-  for (const auto& [name, file] : files_) {
-    if (pool_->FindFileByName(name) != nullptr) continue;
-    for (const std::string& dependency : file.proto.dependency()) {
-      if (files_.count(dependency) > 0) continue;
-      return absl::InvalidArgumentError(absl::StrCat("the types of ", file.origin, " are incomplete: ", name,
-                                                     " imports ", dependency, ", which was not given"));
-    }
+  const std::string misfit = input_files_.FindMisfit(files);
+  if (misfit.empty()) {
+    input_files_.AddAll(files);
+    return absl::OkStatus();
   }
-  return absl::InvalidArgumentError("the files of a participant import each other in a circle");
+  return absl::InvalidArgumentError(absl::StrCat(
+      "`", name, "` of participant `", type.participant, "` needs ", misfit,
+      ", and another type of the input comes with a different version of it from another participant; write the fields "
+      "of one of them in the input instead"));
 }
 
-const google::protobuf::ServiceDescriptor* TypePool::FindService(const std::string& name) const {
-  return pool_->FindServiceByName(name);
+TypePool::Pool* TypePool::PoolFor(const FileSet& files) {
+  for (const auto& pool : pools_) {
+    if (!pool->files.FindMisfit(files).empty()) continue;
+    pool->files.AddAll(files);
+    return pool.get();
+  }
+  pools_.push_back(std::make_unique<Pool>());
+  pools_.back()->files.AddAll(files);
+  pools_.back()->descriptors = std::make_unique<DescriptorPool>();
+  return pools_.back().get();
 }
 
-const Descriptor* TypePool::FindMessage(const std::string& name) const {
-  return pool_->FindMessageTypeByName(name);
+std::vector<TypePool::Problem> TypePool::Build(const FileDescriptorProto* inline_input) {
+  std::vector<Problem> problems;
+  if (inline_input != nullptr) {
+    const absl::Status status = input_files_.Add(*inline_input, "");
+    if (!status.ok()) problems.push_back({"", "", std::string(status.message())});
+  }
+  for (const std::string& participant : participants_) pool_of_[participant] = PoolFor(given_[participant]);
+  input_pool_ = PoolFor(input_files_);
+  for (const auto& pool : pools_) {
+    PoolBuilder(pool->files, pool->descriptors.get(), &problems).BuildAll();
+    pool->files = FileSet();
+  }
+  given_.clear();
+  input_files_ = FileSet();
+  return problems;
+}
+
+const DescriptorPool* TypePool::PoolOf(const std::string& participant) const {
+  const auto pool = pool_of_.find(participant);
+  return pool == pool_of_.end() ? nullptr : pool->second->descriptors.get();
+}
+
+const google::protobuf::ServiceDescriptor* TypePool::FindService(const std::string& participant,
+                                                                 const std::string& name) const {
+  const DescriptorPool* pool = PoolOf(participant);
+  return pool == nullptr ? nullptr : pool->FindServiceByName(name);
+}
+
+const Descriptor* TypePool::FindInputMessage(const std::string& name) const {
+  return input_pool_->descriptors->FindMessageTypeByName(name);
+}
+
+const FileDescriptor* TypePool::FindFile(const NamedType& type) const {
+  const DescriptorPool* pool = type.participant.empty() ? input_pool_->descriptors.get() : PoolOf(type.participant);
+  return pool == nullptr ? nullptr : pool->FindFileByName(type.file);
 }
 
 const google::protobuf::Message* TypePool::Prototype(const Descriptor* type) const {
@@ -175,14 +252,15 @@ FileDescriptorSet TypePool::Closure(const std::set<const FileDescriptor*>& roots
   return set;
 }
 
-bool IsStandardType(absl::string_view name) {
-  return absl::StartsWith(name, "google.protobuf.");
-}
-
-std::string StandardFileOf(const std::string& type) {
-  if (!IsStandardType(type)) return "";
-  const FileDescriptor* file = StandardPool()->FindFileContainingSymbol(type);
-  return file == nullptr ? "" : file->name();
+std::optional<NamedType> FindStandardType(const std::string& name) {
+  if (!absl::StartsWith(name, "google.protobuf.")) return std::nullopt;
+  const Descriptor* message = StandardPool()->FindMessageTypeByName(name);
+  const google::protobuf::EnumDescriptor* entry = StandardPool()->FindEnumTypeByName(name);
+  const FileDescriptor* file = message != nullptr ? message->file() : entry != nullptr ? entry->file() : nullptr;
+  if (file == nullptr) return std::nullopt;
+  return NamedType{.file = file->name(),
+                   .is_enum = entry != nullptr,
+                   .is_proto2 = file->syntax() == FileDescriptor::SYNTAX_PROTO2};
 }
 
 }  // namespace tutti::definition

@@ -1,40 +1,61 @@
-// The message and service types of one definition, gathered from its participants.
+// The message and service types of one definition, as its participants and its input have them.
 #ifndef TUTTI_ORCHESTRATOR_DEFINITION_TYPE_POOL_H_
 #define TUTTI_ORCHESTRATOR_DEFINITION_TYPE_POOL_H_
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
+#include "orchestrator/definition/file_set.h"
 
 namespace tutti::definition {
 
-// First files are added, then Build is called once, then types are looked up. Thread-safe after Build.
+// What a name that is no proto scalar's stands for.
+struct NamedType {
+  std::string participant;  // empty: protobuf's own
+  std::string file;
+  bool is_enum = false;
+  bool is_proto2 = false;
+};
+
+// First files are added, then Build is called once, then types are looked up. Participants share a pool of descriptors
+// as long as their files fit together; one whose files do not has another. So a type is known by its participant and
+// its name, and types of one name may differ (type_match.h). Thread-safe after Build.
 class TypePool {
  public:
+  struct Problem {
+    std::string participant;  // empty: the input's
+    std::string element;      // "shop.v1.Item.price"
+    std::string description;
+  };
+
   TypePool();
   ~TypePool();
   TypePool(const TypePool&) = delete;
   TypePool& operator=(const TypePool&) = delete;
 
-  // `origin` names where they come from, for messages. INVALID_ARGUMENT when a file of the same name but other content
-  // came from elsewhere. google/protobuf/*.proto are always our own: participants' copies differ by language only.
-  absl::Status AddFiles(const google::protobuf::FileDescriptorSet& files, absl::string_view origin);
-  void AddFile(google::protobuf::FileDescriptorProto file);
+  // INVALID_ARGUMENT when a file differs from one of the same name that the participant gave before, or is written in a
+  // language that cannot be read here.
+  absl::Status AddFiles(const std::string& participant, const google::protobuf::FileDescriptorSet& files);
 
-  // INVALID_ARGUMENT when the files do not fit together.
-  absl::Status Build();
+  // The message or enum, if what the participant gave so far defines it.
+  std::optional<NamedType> FindType(const std::string& participant, const std::string& name) const;
+  // Lets the input use the type. INVALID_ARGUMENT when its files do not fit beside those of the types before it.
+  absl::Status UseInInput(const std::string& name, const NamedType& type);
 
-  const google::protobuf::ServiceDescriptor* FindService(const std::string& name) const;
-  const google::protobuf::Descriptor* FindMessage(const std::string& name) const;
+  // `inline_input`: the file that defines the input, when the definition itself does.
+  std::vector<Problem> Build(const google::protobuf::FileDescriptorProto* inline_input);
+
+  const google::protobuf::ServiceDescriptor* FindService(const std::string& participant, const std::string& name) const;
+  const google::protobuf::Descriptor* FindInputMessage(const std::string& name) const;
+  const google::protobuf::FileDescriptor* FindFile(const NamedType& type) const;
 
   // Lives as long as the pool.
   const google::protobuf::Message* Prototype(const google::protobuf::Descriptor* type) const;
@@ -43,22 +64,25 @@ class TypePool {
   static google::protobuf::FileDescriptorSet Closure(const std::set<const google::protobuf::FileDescriptor*>& roots);
 
  private:
-  struct File {
-    google::protobuf::FileDescriptorProto proto;
-    std::string origin;
+  struct Pool {
+    FileSet files;
+    std::unique_ptr<google::protobuf::DescriptorPool> descriptors;
   };
 
-  absl::Status AddStandardFile(const std::string& name);
+  Pool* PoolFor(const FileSet& files);
+  const google::protobuf::DescriptorPool* PoolOf(const std::string& participant) const;
 
-  std::map<std::string, File> files_;
-  std::unique_ptr<google::protobuf::DescriptorPool> pool_;
+  std::vector<std::string> participants_;  // in the order of their first files
+  std::map<std::string, FileSet> given_;   // by participant; until Build
+  FileSet input_files_;
+  std::vector<std::unique_ptr<Pool>> pools_;
+  std::map<std::string, Pool*> pool_of_;  // by participant
+  Pool* input_pool_ = nullptr;
   std::unique_ptr<google::protobuf::DynamicMessageFactory> factory_;
 };
 
-// Types of protobuf's own that every definition may name.
-bool IsStandardType(absl::string_view name);
-// The file that defines such a type; empty when there is none.
-std::string StandardFileOf(const std::string& type);
+// A type of protobuf's own, which every definition may name.
+std::optional<NamedType> FindStandardType(const std::string& name);
 
 }  // namespace tutti::definition
 

@@ -8,6 +8,7 @@
 #include "common/utf8.h"
 #include "google/protobuf/unknown_field_set.h"
 #include "orchestrator/definition/scalar.h"
+#include "orchestrator/definition/type_match.h"
 
 namespace tutti::definition {
 namespace {
@@ -23,10 +24,10 @@ bool CanCopyElement(const FieldDescriptor& from, const FieldDescriptor& to) {
   switch (from.cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return to.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
-             from.message_type()->full_name() == to.message_type()->full_name();
+             Misfit(*from.message_type(), *to.message_type()).empty();
     case FieldDescriptor::CPPTYPE_ENUM:
       return to.cpp_type() == FieldDescriptor::CPPTYPE_ENUM &&
-             from.enum_type()->full_name() == to.enum_type()->full_name();
+             Misfit(*from.enum_type(), *to.enum_type()).empty();
     case FieldDescriptor::CPPTYPE_STRING:
       return from.type() == to.type();
     case FieldDescriptor::CPPTYPE_INT32:

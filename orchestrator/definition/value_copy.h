@@ -8,8 +8,9 @@
 
 namespace tutti::definition {
 
-// Whether every value of `from` fits into `to` without loss: the same type, or a wider integer, or double for float.
-// `append`: one singular value becomes an element of the repeated `to`. Types are the same when their names are.
+// Whether every value of `from` fits into `to` without loss: the same type, perhaps another participant's copy of it
+// (type_match.h), or a wider integer, or double for float.
+// `append`: one singular value becomes an element of the repeated `to`.
 bool CanCopy(const google::protobuf::FieldDescriptor& from, const google::protobuf::FieldDescriptor& to, bool append);
 
 // What copies are made into: a message, `level` messages below the one that is sent, which has the allowance.
@@ -25,7 +26,7 @@ struct CopyTarget {
 // Needs CanCopy. An unset field is copied as its default.
 absl::Status CopyField(const google::protobuf::Message& source, const google::protobuf::FieldDescriptor& from,
                        const google::protobuf::FieldDescriptor& to, const CopyTarget& target);
-// The whole source; the target's type has its name.
+// The whole source; the target's type has its name, without a Misfit.
 absl::Status CopyMessage(const google::protobuf::Message& source, const CopyTarget& target);
 
 }  // namespace tutti::definition

@@ -39,9 +39,11 @@ struct WriteSet {
 };
 
 // Of DefinitionRecord. What holds for a definition as a whole (revision 0) came with 2: a binary that does not know it
-// must not start sagas that it forbids.
+// must not start sagas that it forbids. Types by participant came with 3: without them a revision cannot be compiled.
 inline constexpr uint32_t kRevisionVersion = 1;
 inline constexpr uint32_t kWholeDefinitionVersion = 2;
+inline constexpr uint32_t kParticipantTypesVersion = 3;
+inline constexpr uint32_t kDefinitionVersionMax = kParticipantTypesVersion;
 
 enum class CommitResult {
   kDurable,

@@ -109,8 +109,8 @@ absl::StatusOr<DefinitionRecord> ParseDefinition(absl::string_view key, absl::st
   if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
     return absl::DataLossError(absl::StrCat(what, " cannot be read: its stored bytes are damaged"));
   }
-  if (record.version() > kWholeDefinitionVersion) {
-    return NewerVersionError(what, record.version(), kWholeDefinitionVersion);
+  if (record.version() > kDefinitionVersionMax) {
+    return NewerVersionError(what, record.version(), kDefinitionVersionMax);
   }
   if (key != DefinitionKey(record.name(), record.revision())) {
     return absl::DataLossError(absl::StrCat("definition ", record.name(), " is stored under the key of another"));
