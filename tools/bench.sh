@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/dev.sh build release
+tools/dev.sh build release --target tutti_stack tutti-bench
 export PYTHONPATH="$PWD/tools:$PWD/build/release/python"
 exec /usr/bin/python3 tools/bench.py --build-dir build/release "$@"

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/dev.sh build release
+tools/dev.sh build release --target tutti_stack foreign_participant
 export PYTHONPATH="$PWD/tools:$PWD/build/release/python"
 # A mount namespace of its own: the small file system that runs full is seen by nobody else and never outlives the run.
 for namespace in "unshare --mount" "unshare --map-root-user --mount"; do

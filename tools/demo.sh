@@ -4,6 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tools/dev.sh build release
+echo "The first run compiles for some minutes; later ones take seconds. [done/all, time]"
+export NINJA_STATUS="[%f/%t, %e s] "
+tools/dev.sh build release --target tutti_stack
+echo "== starting the orchestrator and three services"
 export PYTHONPATH="$PWD/tools:$PWD/build/release/python"
 exec /usr/bin/python3 tools/demo.py --build-dir build/release "$@"

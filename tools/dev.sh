@@ -24,8 +24,10 @@ USAGE
 sources() { git ls-files '*.cc' '*.h'; }
 
 build() {
-  tools/setup.sh
   local preset="${1:-release}"
+  echo "== packages"
+  tools/setup.sh
+  echo "== building ${*:-release}"
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" -j "${TUTTI_JOBS:-2}" "${@:2}"
 }
@@ -54,11 +56,12 @@ case "${1:-}" in
   build) shift; build "$@" ;;
   test) shift; build release; run_tests release "$@" ;;
   lint)
+    tools/setup.sh clang-format
     tools/check_includes.py
     git ls-files '*.sh' .ci/run | xargs -n1 bash -n
     sources | xargs clang-format --dry-run --Werror
     ;;
-  format) sources | xargs clang-format -i ;;
+  format) tools/setup.sh clang-format; sources | xargs clang-format -i ;;
   # Exhaustive searches and crash runs are about schedules, not memory; a sanitizer only makes them ten times longer. Tests
   # with other people's tools (`full`) judge times and preload a library, which the sanitizer's own does not suffer.
   asan)

@@ -14,7 +14,7 @@ packages=(
   grpc-proto golang-github-gogo-googleapis-dev
 )
 # An image is only built in.
-if [ "${1:-}" = --build-only ]; then shift; else packages+=(python3 python3-grpcio python3-protobuf python3-yaml clang-format); fi
+if [ "${1:-}" = --build-only ]; then shift; else packages+=(python3 python3-grpcio python3-protobuf python3-yaml); fi
 [ -z "$full" ] || packages+=(python3-pip)
 packages+=("$@")  # what only some commands need
 

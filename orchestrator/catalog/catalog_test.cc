@@ -31,13 +31,14 @@ class DefinitionStore final : public store::SagaStore, public store::SagaReader 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view) const override {
     return absl::NotFoundError("no sagas here");
   }
+  absl::StatusOr<std::string> GetRaw(absl::string_view) const override { return absl::NotFoundError("no sagas here"); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view, int64_t, int) const override {
     return std::vector<v1::HistoryEvent>();
   }
   absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery&) const override { return store::ListPage(); }
   absl::StatusOr<store::EndedPage> FindEnded(const store::EndedQuery&) const override { return store::EndedPage(); }
-  absl::Status ForEachActive(uint32_t, uint32_t,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>&) const override {
+  absl::Status ForEachActive(uint32_t, uint32_t, const store::RecordVisitor&,
+                             const store::UnreadableVisitor&) const override {
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override { return records; }

@@ -174,14 +174,16 @@ class RocksDbView final : public View {
     if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
   }
 
-  absl::StatusOr<std::optional<std::string>> Get(Column column, absl::string_view key) const override {
+  absl::StatusOr<bool> Show(Column column, absl::string_view key,
+                            const std::function<void(absl::string_view value)>& look) const override {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_;
-    std::string value;
+    rocksdb::PinnableSlice value;
     const auto status = db_->Get(options, handles_[static_cast<size_t>(column)], ToSlice(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
+    if (status.IsNotFound()) return false;
     if (!status.ok()) return ReadError(status);
-    return std::optional<std::string>(std::move(value));
+    look(ToView(value));
+    return true;
   }
 
   std::unique_ptr<Walk> Range(Column column, std::string begin, std::string end) const override {
@@ -204,6 +206,7 @@ class RocksDbView final : public View {
     absl::string_view key() const override { return ToView(iterator_->key()); }
     absl::string_view value() const override { return ToView(iterator_->value()); }
     void Next() override { iterator_->Next(); }
+    void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
     absl::Status status() const override {
       return iterator_->status().ok() ? absl::OkStatus() : ReadError(iterator_->status());
     }
@@ -282,6 +285,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
     return ReadSaga(Newest(), saga_id);
   }
+  absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override { return ReadRaw(Newest(), saga_id); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override {
     return ReadHistory(Newest(), saga_id, from_sequence, limit);
@@ -292,9 +296,9 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
     return ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
   }
-  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override {
-    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor);
+  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                             const UnreadableVisitor& unreadable) const override {
+    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor, unreadable);
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override {
     return ReadDefinitions(Newest());

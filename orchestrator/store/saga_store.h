@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/limits.h"
 #include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::store {
@@ -69,11 +70,28 @@ struct ListQuery {
   std::optional<int64_t> started_to_ms;
   int page_size = 50;
   std::string cursor;  // opaque, from an earlier page of the same query; empty: the first
+  // Index steps and records read, at most; then the page ends early. A page of any budget gets further by something.
+  int scan_budget = limits::kListScanMax;
 };
 
+// A saga whose record was there but could not be read, and was stepped over.
+struct UnreadableRecord {
+  std::string saga_id;
+  std::string error;  // why not
+};
+
+// Stops the iteration by returning an error.
+using RecordVisitor = std::function<absl::Status(storage::v1::SagaRecord)>;
+using UnreadableVisitor = std::function<void(UnreadableRecord)>;
+
 struct ListPage {
-  std::vector<storage::v1::SagaRecord> sagas;  // newest start first
-  std::string next_cursor;                     // empty: no more
+  // Newest start first. Without payloads: input, output, replies, requests and their metadata are left out.
+  std::vector<storage::v1::SagaRecord> sagas;
+  // Stepped over, in that order too; they satisfy the indexed terms, whatever else the query asks. They count towards
+  // the page's size.
+  std::vector<UnreadableRecord> unreadable;
+  std::string next_cursor;  // empty: no more
+  int scanned = 0;          // of the query's scan_budget
 };
 
 struct EndedQuery {
@@ -94,6 +112,8 @@ class SagaReader {
  public:
   virtual ~SagaReader() = default;
   virtual absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const = 0;
+  // The stored bytes of its record, whether they can be read or not.
+  virtual absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const = 0;
   // At most `limit` events with sequence >= from_sequence, in order. Empty when there are none.
   virtual absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                                    int limit) const = 0;
@@ -102,9 +122,10 @@ class SagaReader {
   // Sagas that are not active (saga::IsActive) and ended in time, newest start first; one that seems to have started
   // after ended_by_ms, because a clock was set back, is left for later. A page may be empty and have a cursor.
   virtual absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const = 0;
-  // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). Stops at the visitor's first error.
-  virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                                     const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;
+  // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). What is damaged is stepped over; a
+  // record of a newer version ends it, and so does the visitor's first error.
+  virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                                     const UnreadableVisitor& unreadable) const = 0;
   virtual absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const = 0;
 };
 
