@@ -147,10 +147,8 @@ void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
     if (!refusal_.ok()) return done(refusal_);
   }
   if (auto present = store_->GetSaga(request.saga_id); present.ok()) {
-    if (present->start_fingerprint() != request.fingerprint) {
-      return done(WithReason(absl::AlreadyExistsError("saga_id: started before with other content"), "SAGA_EXISTS"));
-    }
-    return done(shard::StartResult{*std::move(present), /*already_started=*/true});
+    const bool differs = present->start_fingerprint() != request.fingerprint;
+    return done(shard::StartResult{*std::move(present), /*already_started=*/true, differs});
   }
   if (!request.validation.ok()) return done(request.validation);
   storage::v1::SagaRecord record;
@@ -160,6 +158,7 @@ void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
   record.set_definition(request.definition);
   record.set_revision(request.revision);
   record.set_start_fingerprint(request.fingerprint);
+  record.set_asked_revision(request.asked_revision);
   record.set_state(v1::SAGA_STATE_RUNNING);
   record.set_input(request.input);
   for (const auto& [key, value] : request.labels) (*record.mutable_labels())[key] = value;

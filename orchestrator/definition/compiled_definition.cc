@@ -98,12 +98,13 @@ absl::StatusOr<std::map<std::string, std::string>> PlannedDefinition::MapLabels(
 }
 
 absl::StatusOr<Compiled> Compile(absl::string_view text, int64_t revision, DescriptorSource* source) {
-  return Compilation(revision, source).Run(text);
+  return Compilation(revision, source, Violations::Of::kApplied).Run(text);
 }
 
 absl::StatusOr<Compiled> Recompile(const storage::v1::DefinitionRecord& record) {
   StoredDescriptors source(record.descriptors());
-  absl::StatusOr<Compiled> compiled = Compilation(record.revision(), &source).Run(record.source());
+  absl::StatusOr<Compiled> compiled =
+      Compilation(record.revision(), &source, Violations::Of::kKept).Run(record.source());
   const auto damaged = [&](absl::string_view why) {
     return absl::DataLossError(absl::StrCat("revision ", record.revision(), " of definition `", record.name(),
                                             "` cannot be compiled again: ", why));

@@ -23,7 +23,8 @@ class DescriptorSource {
   virtual ~DescriptorSource() = default;
   virtual bool KnowsParticipant(absl::string_view participant) const = 0;
   // The file that defines the service or message `symbol`, and all it imports, in any order. NOT_FOUND when the
-  // participant does not have it, UNAVAILABLE when it cannot be asked.
+  // participant does not have it; FAILED_PRECONDITION, with the remedy, when its descriptors cannot be had until
+  // somebody mends something (no reflection, no token, a missing file); UNAVAILABLE when they can be asked for again.
   virtual absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view participant,
                                                                          absl::string_view symbol) = 0;
 };

@@ -37,12 +37,6 @@ absl::Status Bounded(const absl::Status& status) {
   return absl::Status(status.code(), Bounded(status.message()));
 }
 
-// gRPC refuses other bytes in a header.
-bool IsHeaderText(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return absl::ascii_isprint(static_cast<unsigned char>(c)); });
-}
-
 absl::StatusOr<std::map<std::string, std::string>> MapMetadata(const CommandPlan& plan, Scope* scope) {
   std::map<std::string, std::string> metadata;
   Allowance allowance(limits::kMetadataBytesMax, "the headers");
@@ -106,6 +100,11 @@ class OutputMapping {
 };
 
 }  // namespace
+
+bool IsHeaderText(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isprint(static_cast<unsigned char>(c)); });
+}
 
 const CommandPlan& PlanMapper::PlanOf(int step, v1::Operation operation) const {
   TUTTI_CHECK(step >= 0 && step < static_cast<int>(plans_->steps.size()), "the recipe has that step");

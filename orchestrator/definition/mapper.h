@@ -24,6 +24,9 @@ struct RejectionRule {
   Scalar value;
 };
 
+// gRPC refuses other bytes in a header.
+bool IsHeaderText(absl::string_view text);
+
 struct CommandPlan {
   std::unique_ptr<MessagePlan> request;
   std::map<std::string, TextPlan> metadata;

@@ -50,6 +50,10 @@ bool BecomesJson(WellKnown target, const Descriptor* root, const FieldDescriptor
   }
 }
 
+bool TakesNull(const FieldDescriptor& field) {
+  return IsMessage(field) && WellKnownOf(*field.message_type()) == WellKnown::kValue;
+}
+
 std::vector<std::string> FieldNames(const Descriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
@@ -99,7 +103,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
     if (field == nullptr) {
       violations_->Add(field_path, entry.line,
                        absl::StrCat(type->full_name(), " has no field `", entry.key, "`",
-                                    Suggestion(entry.key, FieldNames(*type)), "; remove it"));
+                                    violations_->suggester()->For(entry.key, FieldNames(*type)), "; remove it"));
       continue;
     }
     if (const auto* oneof = field->real_containing_oneof()) {
@@ -122,7 +126,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
 
 void PlanCompiler::CompileField(const Node& node, const FieldDescriptor& field, const std::string& path,
                                 const Place& place, MessagePlan* plan) {
-  if (node.IsNull() && !(IsMessage(field) && WellKnownOf(*field.message_type()) == WellKnown::kValue)) {
+  if (node.IsNull() && !TakesNull(field)) {
     violations_->Add(path, node.line, kNoValue);
     return;
   }
@@ -147,7 +151,7 @@ void PlanCompiler::CompileList(const Node& node, const FieldDescriptor& field, c
   }
   for (size_t i = 0; i < node.items.size(); ++i) {
     const std::string item_path = ItemPath(path, i);
-    if (node.items[i].IsNull()) {
+    if (node.items[i].IsNull() && !TakesNull(field)) {
       violations_->Add(item_path, node.items[i].line, kNoValue);
     } else {
       CompileSingle(node.items[i], field, item_path, place, plan);
@@ -255,7 +259,7 @@ void PlanCompiler::CompileMessageLiteral(const Node& node, const FieldDescriptor
 
 bool PlanCompiler::SetLiteral(const FieldDescriptor& field, const std::string& text, const std::string& path, int line,
                               Message* message) {
-  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text);
+  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text, violations_->suggester());
   if (!scalar.ok()) {
     violations_->Add(path, line, std::string(scalar.status().message()));
     return false;

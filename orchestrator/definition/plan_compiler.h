@@ -92,6 +92,8 @@ class PlanCompiler {
   TextPlan CompileTemplate(const Template& parsed, const Node& node, const std::string& path, const Place& place);
   // Nothing when the reference is wrong, or leads through a type that is not known.
   std::optional<Reference> Resolve(const ReferenceText& text, const std::string& path, int line, const Place& place);
+  std::optional<Reference> ResolveRoot(const ReferenceText& text, const std::string& path, int line,
+                                       const Place& place);
   bool ResolveStep(const ReferenceText& text, const std::string& path, int line, const Place& place,
                    Reference* reference);
   std::string CheckReplyPlace(int step, bool has_fallback, const Place& place) const;

@@ -34,6 +34,7 @@ void Transition::On(const StartRequested& start) {
   record_->set_definition(recipe_.definition);
   record_->set_revision(recipe_.revision);
   record_->set_start_fingerprint(start.fingerprint);
+  record_->set_asked_revision(start.asked_revision);
   record_->set_state(v1::SAGA_STATE_RUNNING);
   record_->set_input(start.input);
   record_->mutable_labels()->insert(start.labels.begin(), start.labels.end());
