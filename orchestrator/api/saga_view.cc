@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "common/errors.h"
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/utf8.h"
