@@ -18,9 +18,18 @@ inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as w
 // where it is made. What common servers take is four times this.
 inline constexpr size_t kRequestBytesMax = 1024 * 1024;
 inline constexpr size_t kOutputBytesMax = 256 * 1024;  // a reply with its defaults written out can be 200 times itself
-// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, a list two.
-// Parsers take 100 in all, and our own messages around it need some of them.
+// Of one output, told one by one; the last counts the rest. Each is a history entry, and kept in the record.
+inline constexpr size_t kOutputFailuresMax = 16;
+// Of an input as JSON, defaults written out: one answer holds it beside the output.
+inline constexpr size_t kShownInputBytesMax = 1024 * 1024;
+// Of the messages that one mapping reads and makes, in memory: the two bytes of an empty message of a thousand fields
+// take eight thousand there.
+inline constexpr size_t kDecodedBytesMax = 64 * 1024 * 1024;
+// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, and a list, which
+// has two, as well, because protobuf's JSON printers make no difference. Parsers take 100 in all, and our own messages
+// around it need some of them.
 inline constexpr int kJsonLevelsMax = 90;
+inline constexpr int kMessageLevelsMax = 100;  // of a mapped request: what parsers take unless told otherwise
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
 inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
 // Of any duration in a definition: a command older than its horizon is not sent anyway.

@@ -37,8 +37,8 @@ class DefinitionStore final : public store::SagaStore, public store::SagaReader 
   }
   absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery&) const override { return store::ListPage(); }
   absl::StatusOr<store::EndedPage> FindEnded(const store::EndedQuery&) const override { return store::EndedPage(); }
-  absl::Status ForEachActive(uint32_t, uint32_t,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>&) const override {
+  absl::Status ForEachActive(uint32_t, uint32_t, const store::RecordVisitor&,
+                             const store::UnreadableVisitor&) const override {
     return absl::OkStatus();
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override { return records; }

@@ -8,6 +8,7 @@
 #include "orchestrator/retention/sweep_thread.h"
 #include "orchestrator/retention/sweeper.h"
 #include "orchestrator/shard/shard_world.h"
+#include "orchestrator/store/key_codec.h"
 
 namespace tutti::retention {
 namespace {
@@ -91,7 +92,17 @@ TEST_F(SweeperTest, WaitsForTheAnswersOfAPageAndWalksToTheEnd) {
   EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore) << "nothing went, so the next walk asks again";
 }
 
-TEST_F(SweeperTest, ADamagedRecordIsPassedOver) {
+TEST_F(SweeperTest, ARecordThatIsGoneOrGarbledIsPassedOver) {
+  Keep({Saga("a", 2'000), Saga("garbled", 2'500), Saga("gone", 3'000), Saga("z", 4'000)});
+  world_.store().Edit([](store::Tables* tables) {
+    (*tables)[store::Column::kSaga].at(store::SagaKey("garbled")).pop_back();
+    (*tables)[store::Column::kSaga].erase(store::SagaKey("gone"));
+  });
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  EXPECT_THAT(Asked(), UnorderedElementsAre("a", "z"));
+}
+
+TEST_F(SweeperTest, ARecordOfANewerVersionIsPassedOver) {
   storage::v1::SagaRecord newer = Saga("newer", 3'000).record;
   newer.set_version(999);
   Keep({Saga("a", 2'000), {.record = newer}, Saga("z", 4'000)});

@@ -75,8 +75,8 @@ bool IsCommitSound(const Recipe& recipe, const SagaRecord& record) {
 
 absl::Status CheckRecord(const Recipe& recipe, const SagaRecord& record) {
   const auto damaged = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat("the record of saga ", record.saga_id(), " does not fit revision ",
-                                            recipe.revision, " of definition ", recipe.definition, ": ", what));
+    return absl::DataLossError(absl::StrCat("its record does not fit revision ", recipe.revision, " of definition ",
+                                            recipe.definition, ": ", what));
   };
   if (record.uid().empty()) return damaged("it has no uid");
   if (!v1::SagaState_IsValid(record.state()) || record.state() == v1::SAGA_STATE_UNSPECIFIED) {

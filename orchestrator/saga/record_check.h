@@ -8,7 +8,7 @@
 
 namespace tutti::saga {
 
-// DATA_LOSS names the saga and what does not fit the recipe it is pinned to.
+// DATA_LOSS says what does not fit the recipe it is pinned to; whoever read it knows which saga it is.
 absl::Status CheckRecord(const Recipe& recipe, const storage::v1::SagaRecord& record);
 
 }  // namespace tutti::saga

@@ -11,6 +11,7 @@
 #include "common/logging.h"
 #include "orchestrator/saga/describe.h"
 #include "orchestrator/saga/record_check.h"
+#include "orchestrator/store/unreadable.h"
 
 namespace tutti::shard {
 namespace {
@@ -43,24 +44,21 @@ ShardCore::ShardCore(const ShardContext& context, uint64_t seed, std::function<v
 
 absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   std::vector<Message> messages;
-  absl::Status status = context_.reader->ForEachActive(first_slot, end_slot, [&](SagaRecord record) -> absl::Status {
-    std::shared_ptr<const saga::Recipe> recipe = context_.recipes->Find(record.definition(), record.revision());
-    if (recipe == nullptr) {
-      return absl::FailedPreconditionError(absl::StrCat("saga ", record.saga_id(), " is pinned to revision ",
-                                                        record.revision(), " of definition ", record.definition(),
-                                                        ", which the store does not have"));
+  const auto take_in = [&](SagaRecord record) {
+    const std::string saga_id = record.saga_id();
+    const absl::StatusOr<Resident*> resident = TakeIn(std::move(record));
+    if (!resident.ok()) {
+      StepOver(saga_id, resident.status());
+      return absl::OkStatus();
     }
-    if (absl::Status fits = saga::CheckRecord(*recipe, record); !fits.ok()) return fits;
-    context_.observer->OnRecovered(record);
-    messages.emplace_back(saga::Event{.saga_id = record.saga_id(), .body = saga::Recovered{}});
-    auto resident = std::make_unique<Resident>();
-    resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
-    resident->recipe = std::move(recipe);
-    std::string saga_id = record.saga_id();
-    resident->record = std::move(record);
-    sagas_.emplace(std::move(saga_id), std::move(resident));
+    context_.observer->OnRecovered((*resident)->record);
+    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{}});
     return absl::OkStatus();
-  });
+  };
+  const auto step_over = [&](const store::UnreadableRecord& record) {
+    StepOver(record.saga_id, absl::DataLossError(record.error));
+  };
+  absl::Status status = context_.reader->ForEachActive(first_slot, end_slot, take_in, step_over);
   if (!status.ok()) return status;
   for (size_t begin = 0; begin < messages.size(); begin += limits::kShardBatchMax) {
     const size_t end = std::min(messages.size(), begin + limits::kShardBatchMax);
@@ -94,7 +92,8 @@ void ShardCore::Process(std::vector<Message> messages) {
 void ShardCore::Handle(saga::Event event, Batch* batch) {
   absl::StatusOr<Resident*> resident = Find(event.saga_id);
   const bool timer = std::holds_alternative<saga::TimerFired>(event.body);
-  if (timer && (absl::IsUnavailable(resident.status()) || (resident.ok() && *resident == nullptr))) return;
+  const bool gone = absl::IsUnavailable(resident.status()) || (resident.ok() && *resident == nullptr);
+  if (timer && gone) return;
   if (!resident.ok() || *resident == nullptr) {
     const std::string why = resident.ok() ? "no such saga" : std::string(resident.status().message());
     Log(LogLevel::kError, "an event was dropped",
@@ -217,18 +216,34 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::Find(const std::string& saga_id)
                                      kExpiringRetryMs),
                       "SAGA_EXPIRING");
   }
+  if (const auto it = unreadable_.find(saga_id); it != unreadable_.end()) return it->second;
   absl::StatusOr<SagaRecord> record = context_.reader->GetSaga(saga_id);
   if (absl::IsNotFound(record.status())) return nullptr;
-  if (!record.ok()) return record.status();
+  absl::StatusOr<Resident*> resident = record.ok() ? TakeIn(*std::move(record)) : record.status();
+  if (store::IsUnreadable(resident.status())) context_.observer->OnUnreadable(saga_id, resident.status());
+  return resident;
+}
+
+absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   auto resident = std::make_unique<Resident>();
-  resident->recipe = context_.recipes->Find(record->definition(), record->revision());
+  resident->recipe = context_.recipes->Find(record.definition(), record.revision());
   if (resident->recipe == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat("saga ", saga_id, " is pinned to a revision that is missing"));
+    return store::UnreadableError(record.saga_id(),
+                                  absl::StrCat("it is pinned to revision ", record.revision(), " of definition ",
+                                               record.definition(), ", which the store does not have"));
   }
-  if (absl::Status fits = saga::CheckRecord(*resident->recipe, *record); !fits.ok()) return fits;
-  resident->stored = {.state = record->state(), .parked = saga::IsParked(*record)};
-  resident->record = *std::move(record);
-  return sagas_.emplace(saga_id, std::move(resident)).first->second.get();
+  if (absl::Status fits = saga::CheckRecord(*resident->recipe, record); !fits.ok()) {
+    return store::UnreadableError(record.saga_id(), fits.message());
+  }
+  resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
+  std::string saga_id = record.saga_id();
+  resident->record = std::move(record);
+  return sagas_.emplace(std::move(saga_id), std::move(resident)).first->second.get();
+}
+
+void ShardCore::StepOver(const std::string& saga_id, absl::Status why) {
+  context_.observer->OnUnreadable(saga_id, why);
+  unreadable_.insert_or_assign(saga_id, std::move(why));
 }
 
 absl::Status ShardCore::Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body,

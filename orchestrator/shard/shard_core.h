@@ -61,6 +61,8 @@ class ShardObserver {
   virtual void OnRecovered(const storage::v1::SagaRecord& record) = 0;
   // The saga is gone from the store; this is its last record.
   virtual void OnExpired(const storage::v1::SagaRecord& record) = 0;
+  // The saga's record was there, at recovery or since, and could not be read. Told as often as somebody meets it.
+  virtual void OnUnreadable(const std::string& /*saga_id*/, const absl::Status& /*why*/) {}
   virtual void OnBatch(size_t events) = 0;
   // An operator's or client's word was answered: obeyed and durable, or refused.
   virtual void OnWord(const SagaWord&, bool /*accepted*/) {}
@@ -88,8 +90,9 @@ class ShardCore {
   ShardCore(const ShardContext& context, uint64_t seed, std::function<void(Message)> post,
             std::function<void(const absl::Status&)> on_fatal);
 
-  // Reads back every active saga of the slots [first_slot, end_slot) and takes up its outstanding effects.
-  // FAILED_PRECONDITION when a saga is pinned to a revision the catalog does not have.
+  // Reads back every active saga of the slots [first_slot, end_slot) and takes up its outstanding effects. One whose
+  // record cannot be read, or be stepped, is left as it is: nothing is done for it, and requests about it are
+  // DATA_LOSS. FAILED_PRECONDITION when a record is of a newer version: then that version is the one to start.
   absl::Status Recover(uint32_t first_slot, uint32_t end_slot);
 
   // Steps every message, hands over one write set. Effects follow with the CommitFinished of that write set.
@@ -124,9 +127,12 @@ class ShardCore {
   void Handle(ExpireMessage message, Batch* batch);
   void Handle(CommitFinished finished, Batch* batch);
 
-  // Null when there is no such saga. An error is a store that cannot be read, or an expiry that is not durable yet:
-  // until then nobody may hear of the record, and no new saga may have its id.
+  // Null when there is no such saga. An error is a record or a store that cannot be read, or an expiry that is not
+  // durable yet: until then nobody may hear of the record, and no new saga may have its id.
   absl::StatusOr<Resident*> Find(const std::string& saga_id);
+  // DATA_LOSS when nobody can step it.
+  absl::StatusOr<Resident*> TakeIn(storage::v1::SagaRecord record);
+  void StepOver(const std::string& saga_id, absl::Status why);
   // The answer of a request; OK for all other events.
   absl::Status Step(const std::string& saga_id, Resident* resident, decltype(saga::Event::body) body, int64_t now_ms,
                     Batch* batch);
@@ -146,6 +152,8 @@ class ShardCore {
   absl::flat_hash_map<std::string, std::unique_ptr<Resident>> sagas_;
   absl::flat_hash_map<std::string, size_t> touched_index_;  // of the batch being built
   absl::flat_hash_set<std::string> expiring_;               // until their write set is durable; never resident
+  // Met at recovery. A restart is what looks at them again.
+  absl::flat_hash_map<std::string, absl::Status> unreadable_;
   std::deque<Batch> in_flight_;
   bool failed_ = false;
 };

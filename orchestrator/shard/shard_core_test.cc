@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "common/limits.h"
 #include "orchestrator/shard/shard_world.h"
+#include "orchestrator/store/key_codec.h"
 
 namespace tutti::shard {
 namespace {
@@ -267,18 +268,107 @@ TEST_F(ShardCoreTest, RecoveryReadsOnlyItsSlots) {
   EXPECT_GT(lower, 0u);
 }
 
-TEST_F(ShardCoreTest, RecoveryRefusesASagaWhoseRevisionIsMissing) {
-  storage::v1::SagaRecord record;
-  record.set_version(saga::kRecordVersion);
-  record.set_saga_id("orphan");
-  record.set_uid("u");
-  record.set_definition("gone");
-  record.set_revision(3);
-  record.set_state(v1::SAGA_STATE_RUNNING);
-  world_.store().Commit({.sagas = {{.record = record}}}, [](store::CommitResult, const absl::Status&) {});
-  const absl::Status status = core_->Recover(0, limits::kSlots);
-  EXPECT_TRUE(absl::IsFailedPrecondition(status));
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("gone"));
+class UnreadableTest : public ShardCoreTest {
+ protected:
+  // Three sagas run; one of them is damaged while nobody is there.
+  void RestartDamaged(const std::function<void(store::Tables*)>& damage) {
+    for (const char* id : {"s1", "s2", "s3"}) Start(ShardWorld::StartOf(id));
+    Run();
+    world_.UseStore(world_.store().Reopen({.inline_done = true}));
+    world_.store().Edit(damage);
+    world_.TakeLog();
+    starts_.clear();
+    Boot();
+  }
+  void EditRecord(const std::function<void(storage::v1::SagaRecord*)>& edit) {
+    RestartDamaged([&](store::Tables* tables) {
+      std::string& bytes = (*tables)[store::Column::kSaga].at(store::SagaKey("s2"));
+      storage::v1::SagaRecord record;
+      ASSERT_TRUE(record.ParseFromString(bytes));
+      edit(&record);
+      bytes = record.SerializeAsString();
+    });
+  }
+  // The others go on, the damaged one is left as it is.
+  void ExpectSteppedOver(const std::string& word) {
+    const auto raw = world_.store().GetRaw("s2");
+    ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+    Run();
+    EXPECT_EQ(core_->resident(), 2u);
+    std::vector<std::string> log = world_.TakeLog();
+    EXPECT_THAT(log, Contains(testing::StartsWith("unreadable s2 ")));
+    EXPECT_THAT(log, Contains(testing::HasSubstr(word)));
+    EXPECT_THAT(log, Contains("publish s1 RUNNING"));
+    EXPECT_THAT(log, Contains("publish s3 RUNNING"));
+    EXPECT_THAT(log, Not(Contains("publish s2 RUNNING")));
+
+    Start(ShardWorld::StartOf("s2"));
+    Start(ShardWorld::StartOf("s2", "other"));
+    Cancel("s2");
+    Reply("charge", v1::OPERATION_ACTION, 1);
+    mailbox_.push_back(ShardWorld::ReplyTo("s2", "charge", v1::OPERATION_ACTION, 1, 0));
+    mailbox_.push_back(saga::Event{.saga_id = "s2", .body = saga::TimerFired{{.kind = saga::TimerKind::kSagaTimeout}}});
+    bool expired = true;
+    mailbox_.push_back(ExpireMessage{.saga_id = "s2",
+                                     .ended_by_ms = std::numeric_limits<int64_t>::max(),
+                                     .done = [&](absl::StatusOr<bool> result) { expired = result.ok() && *result; }});
+    Run();
+    EXPECT_FALSE(expired);
+    for (const absl::Status& status : {starts_.at(0).status(), starts_.at(1).status(), cancels_.at(0).status()}) {
+      EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+      EXPECT_THAT(std::string(status.message()), testing::AllOf(testing::HasSubstr("s2"), testing::HasSubstr(word),
+                                                                testing::HasSubstr("tuttictl doctor")));
+    }
+    EXPECT_THAT(world_.TakeLog(), Contains("send s1 confirm/action#1"));
+    EXPECT_EQ(world_.store().GetRaw("s2").status(), raw.status());
+    if (raw.ok()) {
+      EXPECT_EQ(*world_.store().GetRaw("s2"), *raw) << "nobody writes over it";
+    }
+  }
+};
+
+TEST_F(UnreadableTest, DamagedBytes) {
+  RestartDamaged([](store::Tables* tables) { (*tables)[store::Column::kSaga].at(store::SagaKey("s2")).pop_back(); });
+  ExpectSteppedOver("damaged");
+}
+
+TEST_F(UnreadableTest, TheRecordIsGone) {
+  RestartDamaged([](store::Tables* tables) { (*tables)[store::Column::kSaga].erase(store::SagaKey("s2")); });
+  ExpectSteppedOver("has no record");
+}
+
+TEST_F(UnreadableTest, TheRecordOfAnother) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->set_saga_id("s9"); });
+  ExpectSteppedOver("of another");
+}
+
+TEST_F(UnreadableTest, WhatDoesNotFitItsRecipe) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->clear_steps(); });
+  ExpectSteppedOver("does not fit");
+}
+
+TEST_F(UnreadableTest, ARevisionThatIsNotThere) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->set_revision(7); });
+  ExpectSteppedOver("revision 7 of definition two-steps");
+}
+
+TEST_F(UnreadableTest, ANewerVersionIsToBeStartedInstead) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->set_version(999); });
+  EXPECT_TRUE(absl::IsFailedPrecondition(core_->Recover(0, limits::kSlots)));
+}
+
+TEST_F(UnreadableTest, AnEndedSagaThatIsDamagedIsToldOfWhenSomebodyAsks) {
+  Start(ShardWorld::StartOf("s1"));
+  Cancel("s1");
+  Run();
+  Run();
+  ASSERT_EQ(core_->resident(), 0u);
+  world_.store().Edit([](store::Tables* tables) { (*tables)[store::Column::kSaga].begin()->second.pop_back(); });
+  world_.TakeLog();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_TRUE(absl::IsDataLoss(starts_.at(1).status()));
+  EXPECT_THAT(world_.TakeLog(), ElementsAre(testing::StartsWith("unreadable s1 ")));
 }
 
 class ExpiryTest : public ShardCoreTest {

@@ -38,6 +38,9 @@ class ShardWorld final : public saga::RecipeSource,
   void OnHistory(const storage::v1::SagaRecord&, const std::vector<v1::HistoryEvent>&) override {}
   void OnRecovered(const storage::v1::SagaRecord&) override {}
   void OnExpired(const storage::v1::SagaRecord& record) override { Note("expired " + record.saga_id()); }
+  void OnUnreadable(const std::string& saga_id, const absl::Status& why) override {
+    Note("unreadable " + saga_id + " " + why.ToString());
+  }
   void OnBatch(size_t) override {}
 
   // What left since the last call, in order: "send s1 charge/action#1", "drop …", "publish s1 RUNNING …".

@@ -83,6 +83,14 @@ std::string HistoryKey(absl::string_view saga_id, int64_t sequence) {
   return key;
 }
 
+absl::string_view SagaIdOfHistoryKey(absl::string_view history_key) {
+  return SagaIdOfKey(history_key.substr(0, history_key.size() - 1 - 8));
+}
+
+int64_t SequenceOfHistoryKey(absl::string_view history_key) {
+  return static_cast<int64_t>(ReadBigEndian64(history_key.substr(history_key.size() - 8)));
+}
+
 std::string DefinitionKey(absl::string_view name, int64_t revision) {
   std::string key(name);
   key.push_back('\0');

@@ -30,6 +30,8 @@ absl::string_view SagaIdOfKey(absl::string_view saga_key);
 
 // slot | id | 00 | sequence. Ids hold no zero byte, so no id's range reaches into another's.
 std::string HistoryKey(absl::string_view saga_id, int64_t sequence);
+absl::string_view SagaIdOfHistoryKey(absl::string_view history_key);
+int64_t SequenceOfHistoryKey(absl::string_view history_key);
 
 // name | 00 | revision.
 std::string DefinitionKey(absl::string_view name, int64_t revision);

@@ -6,39 +6,6 @@
 
 namespace tutti::store {
 
-// The store's lock is held for as long as a view lives.
-class MemoryStore::TablesView final : public View {
- public:
-  explicit TablesView(const Tables* tables) : tables_(*tables) {}
-
-  absl::StatusOr<std::optional<std::string>> Get(Column column, absl::string_view key) const override {
-    const Table& table = tables_[static_cast<size_t>(column)];
-    const auto found = table.find(std::string_view(key.data(), key.size()));
-    if (found == table.end()) return std::optional<std::string>();
-    return std::optional<std::string>(found->second);
-  }
-
-  std::unique_ptr<Walk> Range(Column column, std::string begin, std::string end) const override {
-    const Table& table = tables_[static_cast<size_t>(column)];
-    auto walk = std::make_unique<TableWalk>();
-    walk->at = table.lower_bound(begin);
-    walk->end = end.empty() ? table.end() : table.lower_bound(end);
-    if (!end.empty() && end <= begin) walk->end = walk->at;
-    return walk;
-  }
-
- private:
-  struct TableWalk final : Walk {
-    bool Valid() const override { return at != end; }
-    absl::string_view key() const override { return at->first; }
-    absl::string_view value() const override { return at->second; }
-    void Next() override { ++at; }
-    absl::Status status() const override { return absl::OkStatus(); }
-    Table::const_iterator at, end;
-  };
-  const Tables& tables_;
-};
-
 MemoryStore::MemoryStore(Options options)
     : queue_(
           options.inline_done ? CommitQueue::Mode::kInline : CommitQueue::Mode::kOwnThread,
@@ -51,23 +18,18 @@ void MemoryStore::Commit(const WriteSet& write_set, CommitDone done) {
 absl::Status MemoryStore::Write(const std::vector<const Changes*>& changes) {
   MutexLock lock(&mu_);
   if (fault_.has_value() && !fault_->applied) return fault_->failure;
-  for (const Changes* one : changes) {
-    one->ForEach([this](Column column, bool is_delete, absl::string_view key, absl::string_view value)
-                     ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                       Table& table = tables_[static_cast<size_t>(column)];
-                       if (is_delete) {
-                         table.erase(std::string(key));
-                       } else {
-                         table[std::string(key)] = std::string(value);
-                       }
-                     });
-  }
+  for (const Changes* one : changes) tables_.Apply(*one);
   return fault_.has_value() ? fault_->failure : absl::OkStatus();
 }
 
 void MemoryStore::FailNextWrite(absl::Status failure, bool applied) {
   MutexLock lock(&mu_);
   fault_ = Fault{std::move(failure), applied};
+}
+
+void MemoryStore::Edit(const std::function<void(Tables*)>& edit) {
+  MutexLock lock(&mu_);
+  edit(&tables_);
 }
 
 std::unique_ptr<MemoryStore> MemoryStore::Reopen(Options options) const {
@@ -104,16 +66,16 @@ absl::StatusOr<EndedPage> MemoryStore::FindEnded(const EndedQuery& query) const 
   return ReadEnded(TablesView(&tables_), query);
 }
 
-absl::Status MemoryStore::ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                                        const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const {
+absl::Status MemoryStore::ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                                        const UnreadableVisitor& unreadable) const {
   std::vector<storage::v1::SagaRecord> records;
   {
     MutexLock lock(&mu_);
-    const absl::Status status =
-        ReadActive(TablesView(&tables_), first_slot, end_slot, [&](storage::v1::SagaRecord record) {
-          records.push_back(std::move(record));
-          return absl::OkStatus();
-        });
+    const auto keep = [&](storage::v1::SagaRecord record) {
+      records.push_back(std::move(record));
+      return absl::OkStatus();
+    };
+    const absl::Status status = ReadActive(TablesView(&tables_), first_slot, end_slot, keep, unreadable);
     if (!status.ok()) return status;
   }
   for (auto& record : records) {

@@ -2,8 +2,6 @@
 #ifndef TUTTI_ORCHESTRATOR_STORE_MEMORY_STORE_H_
 #define TUTTI_ORCHESTRATOR_STORE_MEMORY_STORE_H_
 
-#include <array>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +9,7 @@
 #include "common/mutex.h"
 #include "orchestrator/store/commit_queue.h"
 #include "orchestrator/store/saga_store.h"
+#include "orchestrator/store/tables.h"
 
 namespace tutti::store {
 
@@ -33,8 +32,8 @@ class MemoryStore final : public SagaStore, public SagaReader {
                                                            int limit) const override;
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override;
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override;
-  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override;
+  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                             const UnreadableVisitor& unreadable) const override;
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override;
 
   // Holds back durability: commits wait, invisible, until Release.
@@ -46,14 +45,12 @@ class MemoryStore final : public SagaStore, public SagaReader {
   // The next write, of all that waits together, ends kUnknown, and everything after it. Its changes are there or not,
   // as `applied` says: a real disk may do either.
   void FailNextWrite(absl::Status failure, bool applied);
+  // Anybody's hand on the stored bytes: damage, or a look at what lies there.
+  void Edit(const std::function<void(Tables*)>& edit);
   // A new store with what this one holds, as a restart would find it. Waiting commits are not part of it.
   std::unique_ptr<MemoryStore> Reopen(Options options) const;
 
  private:
-  using Table = std::map<std::string, std::string, std::less<>>;
-  using Tables = std::array<Table, kColumnNames.size()>;
-  class TablesView;
-
   struct Fault {
     absl::Status failure;
     bool applied;

@@ -1,6 +1,9 @@
 #include "orchestrator/store/memory_store.h"
 
+#include "common/limits.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/store_testing.h"
 
 namespace tutti::store {
@@ -64,6 +67,69 @@ TEST(MemoryStoreTest, WaitingCommitsShareOneWrite) {
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_EQ(reports[0].sagas, 20u);
   EXPECT_EQ(reports[0].write_sets, 10u);
+}
+
+// Every kind of record that cannot be read, between others that can.
+TEST(MemoryStoreTest, WhatCannotBeReadIsSteppedOverAndNamed) {
+  MemoryStore store({.inline_done = true});
+  std::vector<std::string> names = {"a", "garbled", "m", "gone", "mistaken", "z"};
+  for (const std::string& name : names) CommitNow(&store, SetOf(NewSaga(name)));
+  store.Edit([](Tables* tables) {
+    Tables::Table& sagas = (*tables)[Column::kSaga];
+    sagas.at(SagaKey("garbled")).pop_back();
+    sagas.at(SagaKey("mistaken")) = sagas.at(SagaKey("a"));
+    sagas.erase(SagaKey("gone"));
+  });
+  const auto ids = [](const std::vector<UnreadableRecord>& records) {
+    std::vector<std::string> all;
+    for (const UnreadableRecord& record : records) {
+      all.push_back(record.saga_id);
+      EXPECT_THAT(record.error, testing::AllOf(testing::HasSubstr(record.saga_id), testing::HasSubstr("doctor")));
+    }
+    return all;
+  };
+  const auto page = store.ListSagas({});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(IdsOf(page->sagas), testing::ElementsAre("a", "m", "z"));
+  EXPECT_THAT(ids(page->unreadable), testing::ElementsAre("garbled", "gone", "mistaken"));
+
+  ListQuery query;
+  query.page_size = 2;
+  std::vector<std::string> seen;
+  do {
+    const auto part = store.ListSagas(query);
+    ASSERT_TRUE(part.ok()) << part.status();
+    EXPECT_LE(part->sagas.size() + part->unreadable.size(), 2u) << "they count towards the page";
+    for (const auto& id : IdsOf(part->sagas)) seen.push_back(id);
+    for (const auto& id : ids(part->unreadable)) seen.push_back(id);
+    query.cursor = part->next_cursor;
+  } while (!query.cursor.empty());
+  EXPECT_THAT(seen, testing::UnorderedElementsAreArray(names));
+
+  std::vector<std::string> active;
+  std::vector<UnreadableRecord> unreadable;
+  const auto visit = [&](const storage::v1::SagaRecord& record) {
+    active.push_back(record.saga_id());
+    return absl::OkStatus();
+  };
+  const auto status = store.ForEachActive(0, limits::kSlots, visit,
+                                          [&](UnreadableRecord record) { unreadable.push_back(std::move(record)); });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(active, testing::UnorderedElementsAre("a", "m", "z"));
+  EXPECT_THAT(ids(unreadable), testing::UnorderedElementsAre("garbled", "gone", "mistaken"));
+  EXPECT_TRUE(absl::IsDataLoss(store.GetSaga("garbled").status()));
+  EXPECT_EQ(store.GetRaw("garbled")->size() + 1, NewSaga("garbled").record.ByteSizeLong());
+}
+
+TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
+  MemoryStore store({.inline_done = true});
+  CommitNow(&store, SetOf(NewSaga("a")));
+  store.Edit([](Tables* tables) { (*tables)[Column::kIndex]["tshort"] = ""; });
+  const auto page = store.ListSagas({});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(IdsOf(page->sagas), testing::ElementsAre("a"));
+  ASSERT_EQ(page->unreadable.size(), 1u);
+  EXPECT_EQ(page->unreadable[0].saga_id, "");
 }
 
 TEST(MemoryStoreTest, DestructionWritesWhatWaits) {

@@ -130,10 +130,12 @@ class Script {
     absl::StrAppend(&dump, "\nparked: ", Ids(reader, {.parked = true}));
     for (const char* name : {"book", "rent"}) absl::StrAppend(&dump, "\n", name, Ids(reader, {.definition = name}));
     for (const char* user : {"0", "1", "2"}) absl::StrAppend(&dump, "\n", Ids(reader, {.labels = {{"user", user}}}));
-    const auto status = reader.ForEachActive(0, limits::kSlots, [&dump](const storage::v1::SagaRecord& record) {
+    const auto visit = [&dump](const storage::v1::SagaRecord& record) {
       absl::StrAppend(&dump, "\nactive ", record.saga_id());
       return absl::OkStatus();
-    });
+    };
+    const auto unreadable = [&dump](const UnreadableRecord& record) { absl::StrAppend(&dump, "\n", record.error); };
+    const auto status = reader.ForEachActive(0, limits::kSlots, visit, unreadable);
     const auto definitions = reader.GetDefinitions();
     if (!status.ok() || !definitions.ok()) return "active sagas or definitions cannot be read";
     for (const auto& definition : *definitions) absl::StrAppend(&dump, "\ndefinition ", definition.revision());

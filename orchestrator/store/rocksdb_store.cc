@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/unreadable.h"
 #include "orchestrator/store/view.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
@@ -174,14 +175,16 @@ class RocksDbView final : public View {
     if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
   }
 
-  absl::StatusOr<std::optional<std::string>> Get(Column column, absl::string_view key) const override {
+  absl::StatusOr<bool> Show(Column column, absl::string_view key,
+                            const std::function<void(absl::string_view value)>& look) const override {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot_;
-    std::string value;
+    rocksdb::PinnableSlice value;
     const auto status = db_->Get(options, handles_[static_cast<size_t>(column)], ToSlice(key), &value);
-    if (status.IsNotFound()) return std::optional<std::string>();
+    if (status.IsNotFound()) return false;
     if (!status.ok()) return ReadError(status);
-    return std::optional<std::string>(std::move(value));
+    look(ToView(value));
+    return true;
   }
 
   std::unique_ptr<Walk> Range(Column column, std::string begin, std::string end) const override {
@@ -204,6 +207,7 @@ class RocksDbView final : public View {
     absl::string_view key() const override { return ToView(iterator_->key()); }
     absl::string_view value() const override { return ToView(iterator_->value()); }
     void Next() override { iterator_->Next(); }
+    void Seek(absl::string_view key) override { iterator_->Seek(ToSlice(key)); }
     absl::Status status() const override {
       return iterator_->status().ok() ? absl::OkStatus() : ReadError(iterator_->status());
     }
@@ -280,7 +284,9 @@ class RocksDbStoreImpl final : public RocksDbStore {
   void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
-    return ReadSaga(Newest(), saga_id);
+    auto record = ReadSaga(Newest(), saga_id);
+    if (IsUnreadable(record.status())) Tell({std::string(saga_id), std::string(record.status().message())});
+    return record;
   }
   absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override { return ReadRaw(Newest(), saga_id); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
@@ -288,14 +294,22 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return ReadHistory(Newest(), saga_id, from_sequence, limit);
   }
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override {
-    return ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    if (page.ok()) TellAll(page->unreadable);
+    return page;
   }
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
-    return ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    if (page.ok()) TellAll(page->unreadable);
+    return page;
   }
-  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override {
-    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor);
+  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                             const UnreadableVisitor& unreadable) const override {
+    const auto tell = [&](UnreadableRecord record) {
+      Tell(record);
+      unreadable(std::move(record));
+    };
+    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor, tell);
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override {
     return ReadDefinitions(Newest());
@@ -303,6 +317,12 @@ class RocksDbStoreImpl final : public RocksDbStore {
 
  private:
   RocksDbView Newest() const { return RocksDbView(db_.get(), &handles_, /*snapshot=*/false); }
+  void Tell(const UnreadableRecord& record) const {
+    if (options_.on_unreadable) options_.on_unreadable(record);
+  }
+  void TellAll(const std::vector<UnreadableRecord>& records) const {
+    for (const UnreadableRecord& record : records) Tell(record);
+  }
   rocksdb::ColumnFamilyHandle* Handle(Column column) const { return handles_[static_cast<size_t>(column)]; }
 
   // Before opening, because opening would add our columns to whatever is there.

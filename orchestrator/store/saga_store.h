@@ -80,6 +80,10 @@ struct UnreadableRecord {
   std::string error;  // why not
 };
 
+// Stops the iteration by returning an error.
+using RecordVisitor = std::function<absl::Status(storage::v1::SagaRecord)>;
+using UnreadableVisitor = std::function<void(UnreadableRecord)>;
+
 struct ListPage {
   // Newest start first. Without payloads: input, output, replies, requests and their metadata are left out.
   std::vector<storage::v1::SagaRecord> sagas;
@@ -98,8 +102,8 @@ struct EndedQuery {
 
 struct EndedPage {
   std::vector<std::string> saga_ids;
-  std::string next_cursor;  // empty: no more
-  int unreadable = 0;       // records that were passed over; they stay until somebody looks
+  std::string next_cursor;                   // empty: no more
+  std::vector<UnreadableRecord> unreadable;  // stepped over; they stay until somebody looks
 };
 
 // Reads only what is committed. Thread-safe. NOT_FOUND where there is nothing; DATA_LOSS for a record that cannot be
@@ -118,9 +122,10 @@ class SagaReader {
   // Sagas that are not active (saga::IsActive) and ended in time, newest start first; one that seems to have started
   // after ended_by_ms, because a clock was set back, is left for later. A page may be empty and have a cursor.
   virtual absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const = 0;
-  // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). Stops at the visitor's first error.
-  virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                                     const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const = 0;
+  // Every active saga (saga::IsActive) whose slot is in [first_slot, end_slot). What is damaged is stepped over; a
+  // record of a newer version ends it, and so does the visitor's first error.
+  virtual absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
+                                     const UnreadableVisitor& unreadable) const = 0;
   virtual absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const = 0;
 };
 

@@ -1,6 +1,7 @@
 // What every store must do, run on each.
 #include "orchestrator/store/saga_store.h"
 
+#include <random>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -87,11 +88,48 @@ class SagaStoreTest : public testing::TestWithParam<const char*> {
   }
   std::vector<std::string> Active(uint32_t first_slot = 0, uint32_t end_slot = limits::kSlots) {
     std::vector<std::string> ids;
-    const auto status = reader().ForEachActive(first_slot, end_slot, [&](storage::v1::SagaRecord record) {
+    const auto visit = [&](const storage::v1::SagaRecord& record) {
       ids.push_back(record.saga_id());
       return absl::OkStatus();
-    });
+    };
+    const auto status = reader().ForEachActive(first_slot, end_slot, visit,
+                                               [](const UnreadableRecord& record) { ADD_FAILURE() << record.error; });
     EXPECT_TRUE(status.ok()) << status;
+    return ids;
+  }
+
+  std::vector<std::string> AllPages(ListQuery query) {
+    std::vector<std::string> ids;
+    do {
+      const auto page = reader().ListSagas(query);
+      EXPECT_TRUE(page.ok()) << page.status();
+      if (!page.ok()) return ids;
+      EXPECT_LE(page->sagas.size(), static_cast<size_t>(query.page_size));
+      for (const auto& id : IdsOf(page->sagas)) ids.push_back(id);
+      query.cursor = page->next_cursor;
+    } while (!query.cursor.empty());
+    return ids;
+  }
+
+  static bool Satisfies(const storage::v1::SagaRecord& record, const ListQuery& query) {
+    bool parked = false;
+    for (const auto& step : record.steps()) parked = parked || step.has_parking();
+    bool matches = record.state() == query.state.value_or(record.state()) && parked == query.parked.value_or(parked) &&
+                   record.started_ms() >= query.started_from_ms.value_or(record.started_ms()) &&
+                   record.started_ms() <= query.started_to_ms.value_or(record.started_ms()) &&
+                   (query.definition.empty() || query.definition == record.definition());
+    for (const auto& [key, value] : query.labels) {
+      matches = matches && record.labels().contains(key) && record.labels().at(key) == value;
+    }
+    return matches;
+  }
+  static std::vector<std::string> Matching(const std::vector<SagaWrite>& sagas, const ListQuery& query) {
+    std::set<std::pair<int64_t, std::string>> sorted;
+    for (const SagaWrite& saga : sagas) {
+      if (Satisfies(saga.record, query)) sorted.emplace(-saga.record.started_ms(), saga.record.saga_id());
+    }
+    std::vector<std::string> ids;
+    for (const auto& [age, id] : sorted) ids.push_back(id);
     return ids;
   }
 
@@ -115,6 +153,36 @@ TEST_P(SagaStoreTest, TheRawRecordIsItsBytes) {
   ASSERT_TRUE(raw.ok()) << raw.status();
   EXPECT_EQ(*raw, NewSaga("a").record.SerializeAsString());
   EXPECT_TRUE(absl::IsNotFound(reader().GetRaw("b").status()));
+}
+
+TEST_P(SagaStoreTest, ListingsLeavePayloadsOut) {
+  SagaWrite write = NewSaga("a");
+  (*write.record.mutable_labels())["user"] = "u";
+  storage::v1::StepRecord* step = write.record.mutable_steps(0);
+  step->set_state(v1::STEP_STATE_SUCCEEDED);
+  step->mutable_action()->set_attempts(3);
+  step->mutable_action()->add_open()->set_number(2);
+  step->mutable_compensation()->set_attempts(1);
+  step->mutable_parking()->set_message("why");
+  ASSERT_EQ(Commit(SetOf(write, NewSaga("b"))), CommitResult::kDurable);
+  const storage::v1::SagaRecord bare = write.record;
+  write = NextWrite(write);
+  write.record.set_last_sequence(bare.last_sequence());
+  write.history.clear();
+  write.record.set_input(std::string(70'000, 'i'));
+  write.record.set_output(std::string(300, 'o'));
+  step = write.record.mutable_steps(0);
+  step->set_reply("reply");
+  for (auto* command : {step->mutable_action(), step->mutable_compensation()}) {
+    command->set_request(std::string(70'000, 'r'));
+    (*command->mutable_metadata())["key"] = "value";
+  }
+  ASSERT_EQ(Commit(SetOf(write)), CommitResult::kDurable);
+  const auto page = reader().ListSagas({});
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->sagas.size(), 2u);
+  EXPECT_EQ(page->sagas[0].DebugString(), bare.DebugString());
+  EXPECT_EQ(reader().GetSaga("a")->DebugString(), write.record.DebugString());
 }
 
 TEST_P(SagaStoreTest, EmptyWriteSetsEndDurable) {
@@ -266,22 +334,117 @@ TEST_P(SagaStoreTest, PagesNeitherRepeatNorMissWhileNewSagasStart) {
   EXPECT_EQ(seen, expected);
 }
 
-TEST_P(SagaStoreTest, ALongSearchEndsItsPageEarlyAndGoesOn) {
+SagaWrite Parked(SagaWrite write) {
+  write.record.mutable_steps(0)->mutable_parking()->set_since_ms(1);
+  return write;
+}
+
+// Nothing indexes what is not parked, so these records are read.
+TEST_P(SagaStoreTest, ASearchEndsItsPageEarlyAndGoesOn) {
   WriteSet set;
-  for (int i = 0; i < limits::kListScanMax; ++i)
-    set.sagas.push_back(NewSaga(absl::StrCat("s", i), /*started_ms=*/2000));
+  for (int i = 0; i < 100; ++i) set.sagas.push_back(Parked(NewSaga(absl::StrCat("s", 100 + i), /*started_ms=*/2000)));
   set.sagas.push_back(NewSaga("oldest", /*started_ms=*/1000));
-  set.sagas.back().record.set_state(v1::SAGA_STATE_SUCCEEDED);
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  ListQuery query;
+  query.parked = false;
+  query.scan_budget = 50;
+  int pages = 0;
+  for (;; ++pages) {
+    ASSERT_LT(pages, 6);
+    const auto page = reader().ListSagas(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_LE(page->scanned, query.scan_budget + 2);
+    query.cursor = page->next_cursor;
+    if (query.cursor.empty()) {
+      EXPECT_THAT(IdsOf(page->sagas), ElementsAre("oldest"));
+      break;
+    }
+    EXPECT_THAT(page->sagas, IsEmpty());
+  }
+  EXPECT_EQ(pages, 4) << "an index step and a record for each of 101 sagas";
+}
+
+TEST_P(SagaStoreTest, TheSmallestBudgetStillGetsThrough) {
+  WriteSet set;
+  for (int i = 0; i < 20; ++i) {
+    set.sagas.push_back(NewSaga(absl::StrCat("s", 10 + i), /*started_ms=*/2000, i % 2 == 0 ? "book" : "pay"));
+    (*set.sagas.back().record.mutable_labels())[i % 4 < 2 ? "low" : "high"] = "1";
+  }
   ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
   ListQuery query;
   query.definition = "book";
+  query.labels = {{"high", "1"}};
+  query.scan_budget = 1;
+  std::vector<std::string> seen;
+  for (int pages = 0; pages < 100; ++pages) {
+    const auto page = reader().ListSagas(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    for (const auto& id : IdsOf(page->sagas)) seen.push_back(id);
+    query.cursor = page->next_cursor;
+    if (query.cursor.empty()) break;
+  }
+  EXPECT_THAT(seen, ElementsAre("s12", "s16", "s20", "s24", "s28"));
+}
+
+TEST_P(SagaStoreTest, TheRarestTermSetsThePace) {
+  WriteSet set;
+  for (int i = 0; i < 2000; ++i) {
+    SagaWrite& write = set.sagas.emplace_back(NewSaga(absl::StrCat("s", 1000 + i), /*started_ms=*/2000 + i));
+    (*write.record.mutable_labels())["user"] = absl::StrCat(i % 1000);
+    if (i == 700) write = Parked(std::move(write));
+  }
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  const auto scanned = [&](ListQuery query, const std::vector<std::string>& expected) {
+    const auto page = reader().ListSagas(query);
+    EXPECT_TRUE(page.ok()) << page.status();
+    EXPECT_EQ(IdsOf(page->sagas), expected);
+    EXPECT_EQ(page->next_cursor, "");
+    return page->scanned;
+  };
+  ListQuery query;
+  query.definition = "book";
   query.state = v1::SAGA_STATE_SUCCEEDED;
-  const auto first = reader().ListSagas(query);
-  ASSERT_TRUE(first.ok()) << first.status();
-  EXPECT_THAT(first->sagas, IsEmpty());
-  query.cursor = first->next_cursor;
-  ASSERT_NE(query.cursor, "");
-  EXPECT_THAT(List(query), ElementsAre("oldest"));
+  EXPECT_LE(scanned(query, {}), 3) << "nothing is SUCCEEDED";
+  query.state = v1::SAGA_STATE_RUNNING;
+  query.labels = {{"user", "nobody"}};
+  EXPECT_LE(scanned(query, {}), 4);
+  query.labels = {{"user", "5"}, {"user", "6"}};
+  EXPECT_LE(scanned(query, {}), 20) << "two sagas each, none in common";
+  query.labels = {{"user", "5"}};
+  EXPECT_LE(scanned(query, {"s2005", "s1005"}), 20);
+  query.labels.clear();
+  query.parked = true;
+  EXPECT_LE(scanned(query, {"s1700"}), 12);
+}
+
+// Against the plain way: every saga, held to the query.
+TEST_P(SagaStoreTest, EveryCombinationOfTermsFindsWhatMatches) {
+  std::mt19937 random(7);
+  WriteSet set;
+  for (int i = 0; i < 300; ++i) {
+    SagaWrite write =
+        NewSaga(absl::StrCat("s", i), 1000 + static_cast<int64_t>(random() % 40), random() % 2 == 0 ? "book" : "pay");
+    write.record.set_state(random() % 3 == 0 ? v1::SAGA_STATE_COMPENSATING : v1::SAGA_STATE_RUNNING);
+    if (random() % 4 == 0) write = Parked(std::move(write));
+    (*write.record.mutable_labels())["user"] = absl::StrCat(random() % 3);
+    if (random() % 2 == 0) (*write.record.mutable_labels())["city"] = "x";
+    set.sagas.push_back(std::move(write));
+  }
+  const std::vector<SagaWrite> sagas = set.sagas;
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  for (int round = 0; round < 200; ++round) {
+    ListQuery query;
+    if (random() % 2 == 0) query.definition = "pay";
+    if (random() % 2 == 0) query.state = v1::SAGA_STATE_COMPENSATING;
+    if (random() % 3 == 0) query.parked = random() % 2 == 0;
+    if (random() % 2 == 0) query.labels.push_back({"user", absl::StrCat(random() % 3)});
+    if (random() % 2 == 0) query.labels.push_back({"city", "x"});
+    if (random() % 2 == 0) query.started_from_ms = 1000 + static_cast<int64_t>(random() % 40);
+    if (random() % 2 == 0) query.started_to_ms = 1000 + static_cast<int64_t>(random() % 40);
+    query.page_size = 1 + static_cast<int>(random() % 20);
+    query.scan_budget = 1 + static_cast<int>(random() % 100);
+    EXPECT_EQ(AllPages(query), Matching(sagas, query)) << "round " << round;
+  }
 }
 
 TEST_P(SagaStoreTest, ExactlyFullLastPageHasNoCursor) {
@@ -342,10 +505,11 @@ TEST_P(SagaStoreTest, ActiveSagasAreFoundBySlot) {
 TEST_P(SagaStoreTest, TheVisitorsErrorStopsTheIteration) {
   Commit(SetOf(NewSaga("a"), NewSaga("b")));
   int visits = 0;
-  const auto status = reader().ForEachActive(0, limits::kSlots, [&](storage::v1::SagaRecord) {
+  const auto visit = [&](const storage::v1::SagaRecord&) {
     ++visits;
     return absl::AbortedError("enough");
-  });
+  };
+  const auto status = reader().ForEachActive(0, limits::kSlots, visit, [](const UnreadableRecord&) {});
   EXPECT_TRUE(absl::IsAborted(status));
   EXPECT_EQ(visits, 1);
 }
@@ -373,8 +537,14 @@ TEST_P(SagaStoreTest, RecordsOfANewerVersionAreRefused) {
   write.record.set_version(99);
   Commit(SetOf(write));
   EXPECT_TRUE(absl::IsFailedPrecondition(reader().GetSaga("a").status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(
-      reader().ForEachActive(0, limits::kSlots, [](storage::v1::SagaRecord) { return absl::OkStatus(); })));
+  EXPECT_TRUE(absl::IsFailedPrecondition(reader().ForEachActive(
+      0, limits::kSlots, [](const storage::v1::SagaRecord&) { return absl::OkStatus(); },
+      [](const UnreadableRecord&) {})));
+  const auto page = reader().ListSagas({});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->sagas, IsEmpty());
+  ASSERT_EQ(page->unreadable.size(), 1u);
+  EXPECT_THAT(page->unreadable[0].error, testing::HasSubstr("newer version"));
 }
 
 TEST_P(SagaStoreTest, ReopeningFindsAllThatWasAcknowledged) {

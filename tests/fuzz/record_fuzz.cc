@@ -23,11 +23,15 @@ constexpr int kEventsMax = 200;
 class OneRecord final : public store::View {
  public:
   explicit OneRecord(std::string bytes) : bytes_(std::move(bytes)) {}
-  absl::StatusOr<std::optional<std::string>> Get(store::Column, absl::string_view) const override { return bytes_; }
+  absl::StatusOr<bool> Show(store::Column, absl::string_view,
+                            const std::function<void(absl::string_view)>& look) const override {
+    look(bytes_);
+    return true;
+  }
   std::unique_ptr<store::Walk> Range(store::Column, std::string, std::string) const override { return nullptr; }
 
  private:
-  const std::optional<std::string> bytes_;
+  const std::string bytes_;
 };
 
 class NoBarrier final : public saga::ParticipantTraitsSource {

@@ -346,10 +346,13 @@ void Auditor::OnQuiet(const Disk& disk) {
     }
   }
   size_t active = 0;
-  const absl::Status scanned = disk.ForEachActive(0, 1 << 12, [&active](SagaRecord record) {
-    active += saga::IsActive(record) ? 1 : 1'000'000;
-    return absl::OkStatus();
-  });
+  const absl::Status scanned = disk.ForEachActive(
+      0, 1 << 12,
+      [&active](SagaRecord record) {
+        active += saga::IsActive(record) ? 1 : 1'000'000;
+        return absl::OkStatus();
+      },
+      [](const store::UnreadableRecord&) {});
   const auto expected = std::count_if(sagas_.begin(), sagas_.end(), [](const auto& entry) {
     return !entry.second.uid.empty() && saga::IsActive(entry.second.durable);
   });

@@ -2,40 +2,7 @@
 
 #include <utility>
 
-#include "orchestrator/store/view.h"
-
 namespace tutti::sim {
-
-class Disk::TablesView final : public store::View {
- public:
-  explicit TablesView(const Tables* tables) : tables_(*tables) {}
-
-  absl::StatusOr<std::optional<std::string>> Get(store::Column column, absl::string_view key) const override {
-    const Table& table = tables_[static_cast<size_t>(column)];
-    const auto found = table.find(std::string_view(key.data(), key.size()));
-    return found == table.end() ? std::optional<std::string>() : std::optional<std::string>(found->second);
-  }
-
-  std::unique_ptr<store::Walk> Range(store::Column column, std::string begin, std::string end) const override {
-    const Table& table = tables_[static_cast<size_t>(column)];
-    auto walk = std::make_unique<TableWalk>();
-    walk->at = table.lower_bound(begin);
-    walk->end = end.empty() ? table.end() : table.lower_bound(end);
-    if (!end.empty() && end <= begin) walk->end = walk->at;
-    return walk;
-  }
-
- private:
-  struct TableWalk final : store::Walk {
-    bool Valid() const override { return at != end; }
-    absl::string_view key() const override { return at->first; }
-    absl::string_view value() const override { return at->second; }
-    void Next() override { ++at; }
-    absl::Status status() const override { return absl::OkStatus(); }
-    Table::const_iterator at, end;
-  };
-  const Tables& tables_;
-};
 
 Disk::Disk(Timeline* timeline, Luck* luck, Sabotage sabotage, Hooks hooks)
     : timeline_(timeline), luck_(luck), sabotage_(sabotage), hooks_(std::move(hooks)) {}
@@ -111,7 +78,7 @@ void Disk::Fail(store::CommitResult result, const char* why) {
 
 void Disk::MakeDurable(size_t count) {
   for (size_t i = 0; i < count; ++i) {
-    Apply(batch_[i].changes, &tables_);
+    tables_.Apply(batch_[i].changes);
     hooks_.on_durable(batch_[i].write_set);
   }
 }
@@ -128,17 +95,6 @@ void Disk::Crash() {
   failed_ = false;
 }
 
-void Disk::Apply(const store::Changes& changes, Tables* tables) {
-  changes.ForEach([&](store::Column column, bool is_delete, absl::string_view key, absl::string_view value) {
-    Table& table = (*tables)[static_cast<size_t>(column)];
-    if (is_delete) {
-      table.erase(std::string(key));
-    } else {
-      table[std::string(key)] = std::string(value);
-    }
-  });
-}
-
 absl::StatusOr<storage::v1::SagaRecord> Disk::GetSaga(absl::string_view saga_id) const {
   absl::StatusOr<storage::v1::SagaRecord> record = Peek(saga_id);
   // Only where a client asks for a new id: for stale timers of ended sagas it would change nothing but the log.
@@ -148,34 +104,34 @@ absl::StatusOr<storage::v1::SagaRecord> Disk::GetSaga(absl::string_view saga_id)
 }
 
 absl::StatusOr<storage::v1::SagaRecord> Disk::Peek(absl::string_view saga_id) const {
-  return store::ReadSaga(TablesView(&tables_), saga_id);
+  return store::ReadSaga(store::TablesView(&tables_), saga_id);
 }
 
 absl::StatusOr<std::string> Disk::GetRaw(absl::string_view saga_id) const {
-  return store::ReadRaw(TablesView(&tables_), saga_id);
+  return store::ReadRaw(store::TablesView(&tables_), saga_id);
 }
 
 absl::StatusOr<std::vector<v1::HistoryEvent>> Disk::GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                                int limit) const {
-  return store::ReadHistory(TablesView(&tables_), saga_id, from_sequence, limit);
+  return store::ReadHistory(store::TablesView(&tables_), saga_id, from_sequence, limit);
 }
 
 absl::StatusOr<store::ListPage> Disk::ListSagas(const store::ListQuery& query) const {
-  return store::ReadPage(TablesView(&tables_), query);
+  return store::ReadPage(store::TablesView(&tables_), query);
 }
 
 absl::StatusOr<store::EndedPage> Disk::FindEnded(const store::EndedQuery& query) const {
-  return store::ReadEnded(TablesView(&tables_), query);
+  return store::ReadEnded(store::TablesView(&tables_), query);
 }
 
-absl::Status Disk::ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                                 const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const {
+absl::Status Disk::ForEachActive(uint32_t first_slot, uint32_t end_slot, const store::RecordVisitor& visitor,
+                                 const store::UnreadableVisitor& unreadable) const {
   // The visitor may commit, which never changes the tables at once, so no copy is needed.
-  return store::ReadActive(TablesView(&tables_), first_slot, end_slot, visitor);
+  return store::ReadActive(store::TablesView(&tables_), first_slot, end_slot, visitor, unreadable);
 }
 
 absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> Disk::GetDefinitions() const {
-  return store::ReadDefinitions(TablesView(&tables_));
+  return store::ReadDefinitions(store::TablesView(&tables_));
 }
 
 }  // namespace tutti::sim

@@ -3,15 +3,14 @@
 #ifndef TUTTI_TESTS_SIM_DISK_H_
 #define TUTTI_TESTS_SIM_DISK_H_
 
-#include <array>
 #include <deque>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "orchestrator/store/layout.h"
 #include "orchestrator/store/saga_store.h"
+#include "orchestrator/store/tables.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/timeline.h"
 
@@ -41,14 +40,11 @@ class Disk final : public store::SagaStore, public store::SagaReader {
                                                            int limit) const override;
   absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery& query) const override;
   absl::StatusOr<store::EndedPage> FindEnded(const store::EndedQuery& query) const override;
-  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot,
-                             const std::function<absl::Status(storage::v1::SagaRecord)>& visitor) const override;
+  absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const store::RecordVisitor& visitor,
+                             const store::UnreadableVisitor& unreadable) const override;
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override;
 
  private:
-  using Table = std::map<std::string, std::string, std::less<>>;
-  using Tables = std::array<Table, store::kColumnNames.size()>;
-  class TablesView;
   enum class Stage { kIdle, kWriting, kWritten, kSynced };
 
   struct Pending {
@@ -64,7 +60,6 @@ class Disk final : public store::SagaStore, public store::SagaReader {
   void Fail(store::CommitResult result, const char* why);
   void MakeDurable(size_t count);
   void Later(const char* what, int64_t fast_ms, void (Disk::*next)());
-  static void Apply(const store::Changes& changes, Tables* tables);
 
   Timeline* const timeline_;
   Luck* const luck_;
@@ -78,8 +73,8 @@ class Disk final : public store::SagaStore, public store::SagaReader {
   mutable uint64_t reads_ = 0;
   std::deque<Pending> waiting_;
   std::vector<Pending> batch_;  // one write at a time, of all that waited
-  Tables tables_;
-  Tables before_last_sync_;  // kept only for a disk that lies
+  store::Tables tables_;
+  store::Tables before_last_sync_;  // kept only for a disk that lies
 };
 
 }  // namespace tutti::sim
