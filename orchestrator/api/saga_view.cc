@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "common/logging.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "orchestrator/saga/record_query.h"
