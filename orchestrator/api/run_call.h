@@ -29,7 +29,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
     WorkerPool* answers;
     WorkerPool* large;
     WaitingCalls* waiting;
-    CallBudget* budget;
+    CallBudgets* budgets;
   };
 
   static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, grpc::CallbackServerContext* context,
@@ -37,7 +37,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
 
   RunCall(const Rooms& rooms, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
           grpc::ByteBuffer* response)
-      : UnaryCall(context, request, response, rooms.budget), rooms_(rooms) {}
+      : UnaryCall(context, request, response, rooms.budgets), rooms_(rooms) {}
 
   void OnCancel() override;
   void OnDone() override;

@@ -57,7 +57,7 @@ SagaService::SagaService(const Rooms& rooms)
       watches_({.threads = 1}) {}
 
 grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* request, Bytes* response) {
-  auto* call = new UnaryCall(context, request, response, &word_bytes_);
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
   call->Work(&large_, [=, this] { Start(call); });
   return call;
 }
@@ -99,14 +99,14 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(Context* context, const Bytes* re
                          .answers = &answers_,
                          .large = &large_,
                          .waiting = &waiting_,
-                         .budget = &word_bytes_},
+                         .budgets = &word_budgets_},
                         context, request, response);
 }
 
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* SagaService::Read(WorkerPool* pool, Context* context, const Bytes* request, Bytes* response,
                                             absl::Status (SagaReads::*read)(const Request&, Response*) const) {
-  auto* call = new UnaryCall(context, request, response, &read_bytes_);
+  auto* call = new UnaryCall(context, request, response, &read_budgets_);
   call->WorkOn(pool, [=, this] {
     Request message;
     Response answer;
@@ -142,7 +142,7 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* SagaService::Tell(Context* context, const Bytes* request, Bytes* response,
                                             absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&)
                                                 const) {
-  auto* call = new UnaryCall(context, request, response, &word_bytes_);
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
   const auto work = [=, this] {
     Request message;
     if (absl::Status status = call->Parse(&message); !status.ok()) return call->Fail(status);

@@ -85,8 +85,8 @@ class SagaService final : public RawSagaService {
   const Rooms rooms_;
   const SagaReads reads_;
   WaitingCalls waiting_;
-  CallBudget word_bytes_{limits::kCallBytesMax};
-  CallBudget read_bytes_{limits::kReadCallBytesMax};
+  CallBudgets word_budgets_;
+  CallBudgets read_budgets_;
   WorkerPool answers_;
   WorkerPool large_;
   WorkerPool points_;

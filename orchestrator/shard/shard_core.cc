@@ -109,7 +109,7 @@ void ShardCore::Handle(saga::Event event, Batch* batch) {
 }
 
 void ShardCore::Handle(StartMessage message, Batch* batch) {
-  const StartRequest& request = message.request;
+  StartRequest& request = message.request;
   StartDone done = std::move(message.done);
   if (failed_) {
     batch->replies.push_back(
@@ -129,8 +129,8 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     saga::StartRequested start{.uid = MintUid(),
                                .fingerprint = request.fingerprint,
                                .asked_revision = request.asked_revision,
-                               .input = request.input,
-                               .labels = request.labels};
+                               .input = std::move(request.input),
+                               .labels = std::move(request.labels)};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
   StartResult result{.record = resident->record,
