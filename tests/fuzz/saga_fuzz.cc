@@ -22,9 +22,10 @@
 
 namespace {
 
-using namespace tutti;  // NOLINT: the target is the program
+using namespace tutti;        // NOLINT: the target is the program
+using namespace tutti::fuzz;  // NOLINT
 
-constexpr char kSagaId[] = "s";
+const std::string kSagaId = "s";  // NOLINT(cert-err58-cpp)
 constexpr int kEventsMax = 40;
 
 // Of what came in: descriptors, definition, input and replies. An empty message has two bytes there and some hundreds
@@ -224,8 +225,7 @@ std::optional<std::string> RandomInput(ByteReader* reader, const RandomTypes& ty
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const auto* const quiet = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(quiet);
+  [[maybe_unused]] static const bool quiet = (google::protobuf::SetLogHandler(nullptr), true);
   const MemoryMeter meter;
   ByteReader reader({reinterpret_cast<const char*>(data), size});
   const RandomTypes types(&reader);
