@@ -47,6 +47,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   const auto take_in = [&](SagaRecord record) {
     const std::string saga_id = record.saga_id();
     const absl::StatusOr<Resident*> resident = TakeIn(std::move(record));
+    if (absl::IsFailedPrecondition(resident.status())) return resident.status();
     if (!resident.ok()) {
       StepOver(saga_id, resident.status());
       return absl::OkStatus();
@@ -228,9 +229,9 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   auto resident = std::make_unique<Resident>();
   resident->recipe = context_.recipes->Find(record.definition(), record.revision());
   if (resident->recipe == nullptr) {
-    return store::UnreadableError(record.saga_id(),
-                                  absl::StrCat("it is pinned to revision ", record.revision(), " of definition ",
-                                               record.definition(), ", which the store does not have"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "saga ", record.saga_id(), " is pinned to revision ", record.revision(), " of definition ", record.definition(),
+        ", which the store does not have: files of two times were put together; restore a backup as a whole"));
   }
   if (absl::Status fits = saga::CheckRecord(*resident->recipe, record); !fits.ok()) {
     return store::UnreadableError(record.saga_id(), fits.message());

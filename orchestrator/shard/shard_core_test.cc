@@ -347,9 +347,11 @@ TEST_F(UnreadableTest, WhatDoesNotFitItsRecipe) {
   ExpectSteppedOver("does not fit");
 }
 
-TEST_F(UnreadableTest, ARevisionThatIsNotThere) {
+TEST_F(UnreadableTest, ARevisionThatIsMissingRefusesTheStart) {
   EditRecord([](storage::v1::SagaRecord* record) { record->set_revision(7); });
-  ExpectSteppedOver("revision 7 of definition two-steps");
+  const absl::Status status = core_->Recover(0, limits::kSlots);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("revision 7 of definition two-steps"));
 }
 
 TEST_F(UnreadableTest, ANewerVersionIsToBeStartedInstead) {
