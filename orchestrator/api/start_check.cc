@@ -66,6 +66,7 @@ absl::StatusOr<shard::StartRequest> CheckStart(const std::string& saga_id, const
   shard::StartRequest start;
   start.saga_id = saga_id;
   start.definition = definition;
+  start.asked_revision = revision;
   start.fingerprint = StartFingerprint(definition, revision, input);
   start.validation = FillIn(definition, revision, input, definitions, &start);
   return start;

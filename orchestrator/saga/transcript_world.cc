@@ -83,14 +83,24 @@ class TranscriptWorld::FakeMapper final : public Mapper {
     return MappedRequest{.bytes = std::string(key), .metadata = {}};
   }
 
-  ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view reply) const override {
-    if (reply == "rejected") return ReplyVerdict::kRejected;
-    return reply == "garbage" ? ReplyVerdict::kUndecodable : ReplyVerdict::kAccepted;
+  JudgedReply JudgeReply(int, v1::Operation, absl::string_view reply) const override {
+    if (reply == "rejected") return {ReplyVerdict::kRejected, "the reply says refused: true"};
+    if (reply == "garbage") return {ReplyVerdict::kUndecodable, "the reply cannot be decoded as test.v1.Reply"};
+    return {};
   }
 
-  MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
+  MappedOutput MapOutput(const storage::v1::SagaRecord& saga) const override {
+    MappedOutput output;
+    for (const auto& step : saga.steps()) {
+      if (broken_output.contains(step.name()) && step.state() == v1::STEP_STATE_SUCCEEDED) {
+        output.failures.push_back(absl::StrCat("output.", step.name(), ": is not UTF-8"));
+      }
+    }
+    return output;
+  }
 
   std::set<std::string> broken;
+  std::set<std::string> broken_output;  // steps whose entries fail once they have succeeded
 };
 
 ParticipantTraits TranscriptWorld::TraitsOf(absl::string_view participant) const {
@@ -170,6 +180,10 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
                                  .resolution = words.at(2) == "done" ? v1::RESOLUTION_DONE : v1::RESOLUTION_UNDONE,
                                  .reason = "looked",
                                  .by = "operator"});
+  }
+  if (verb == "output") {
+    mapper_->broken_output.insert(words.at(1));
+    return "ok\n";
   }
   const AttemptId attempt = ParseAttempt(words.at(1));
   if (verb == "mapping") {

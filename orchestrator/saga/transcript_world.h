@@ -18,6 +18,7 @@ namespace tutti::saga {
 //   notsent|timeout|grace|backoff STEP/OP#N
 //   deadline STEP [N] | sagatimeout
 //   mapping STEP/OP breaks|works
+//   output STEP breaks
 //   retry STEP@SEQUENCE…
 //   resolve STEP@SEQUENCE done|undone
 class TranscriptWorld final : public ParticipantTraitsSource {

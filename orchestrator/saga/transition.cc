@@ -34,6 +34,7 @@ void Transition::On(const StartRequested& start) {
   record_->set_definition(recipe_.definition);
   record_->set_revision(recipe_.revision);
   record_->set_start_fingerprint(start.fingerprint);
+  record_->set_asked_revision(start.asked_revision);
   record_->set_state(v1::SAGA_STATE_RUNNING);
   record_->set_input(start.input);
   record_->mutable_labels()->insert(start.labels.begin(), start.labels.end());
@@ -288,6 +289,24 @@ void Transition::LingerAwaited(CommandRef ref) {
 
 int64_t Transition::FullGraceMs(CommandRef ref) const {
   return RecipeOf(ref).attempt_timeout_ms + settings_.late_reply_grace_ms;
+}
+
+Transition::Heard Transition::Hear(CommandRef ref, const ReplyReceived& reply) const {
+  JudgedReply judged;
+  if (reply.code == kOk) judged = recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply);
+  Heard heard{.judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, judged.verdict),
+              .instead = std::nullopt};
+  const v1::Outcome outcome = heard.judgement.unmarked_success ? v1::OUTCOME_SUCCEEDED : heard.judgement.outcome;
+  const bool unreadable = judged.verdict == ReplyVerdict::kUndecodable && outcome == v1::OUTCOME_UNKNOWN;
+  const bool rejected = judged.verdict == ReplyVerdict::kRejected && outcome == v1::OUTCOME_REJECTED;
+  if (unreadable || rejected) {
+    heard.instead = ReplyReceived{.attempt = reply.attempt,
+                                  .code = unreadable ? kInternal : kOk,
+                                  .message = std::move(judged.reason),
+                                  .mark = reply.mark,
+                                  .elapsed_ms = reply.elapsed_ms};
+  }
+  return heard;
 }
 
 bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement) {

@@ -110,7 +110,7 @@ void ShardCore::Handle(saga::Event event, Batch* batch) {
 }
 
 void ShardCore::Handle(StartMessage message, Batch* batch) {
-  const StartRequest& request = message.request;
+  StartRequest& request = message.request;
   StartDone done = std::move(message.done);
   if (failed_) {
     batch->replies.push_back(
@@ -120,19 +120,6 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
   absl::StatusOr<Resident*> found = Find(request.saga_id);
   if (!found.ok()) return done(found.status());
   const bool already_started = *found != nullptr;
-  if (already_started && (*found)->record.start_fingerprint() != request.fingerprint) {
-    absl::Status refusal =
-        WithReason(absl::AlreadyExistsError(
-                       absl::StrCat("saga_id: ", request.saga_id,
-                                    " was started before with another definition, revision or input; choose a new id")),
-                   "SAGA_EXISTS");
-    EvictIfDone(request.saga_id);
-    // Even this tells of the first start, which may not be durable yet.
-    batch->replies.push_back([done, refusal = std::move(refusal)](bool durable) {
-      done(durable ? refusal : absl::UnavailableError("the outcome of an earlier start is not known; try again"));
-    });
-    return;
-  }
   Resident* resident = already_started ? *found : nullptr;
   if (!already_started) {
     if (!request.validation.ok()) return done(request.validation);
@@ -140,13 +127,20 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     if (recipe == nullptr) return done(absl::InternalError("the definition's revision has vanished"));
     resident = sagas_.emplace(request.saga_id, std::make_unique<Resident>()).first->second.get();
     resident->recipe = std::move(recipe);
-    saga::StartRequested start{
-        .uid = MintUid(), .fingerprint = request.fingerprint, .input = request.input, .labels = request.labels};
+    saga::StartRequested start{.uid = MintUid(),
+                               .fingerprint = request.fingerprint,
+                               .asked_revision = request.asked_revision,
+                               .input = std::move(request.input),
+                               .labels = std::move(request.labels)};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
-  batch->replies.push_back([done, already_started, record = resident->record](bool durable) mutable {
+  StartResult result{.record = resident->record,
+                     .already_started = already_started,
+                     .differs = resident->record.start_fingerprint() != request.fingerprint};
+  // Even that it differs tells of the first start, which may not be durable yet.
+  batch->replies.push_back([done, result = std::move(result)](bool durable) mutable {
     if (!durable) return done(absl::UnavailableError("the outcome of the start is not known; repeat it as it was"));
-    done(StartResult{.record = std::move(record), .already_started = already_started});
+    done(std::move(result));
   });
   EvictIfDone(request.saga_id);
 }

@@ -49,18 +49,19 @@ bool Defines(const FileDescriptorProto& file, absl::string_view name) {
 
 absl::StatusOr<FileDescriptorSet> LoadDescriptorSet(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return absl::NotFoundError(absl::StrCat("the descriptor set ", path, " cannot be opened"));
+  if (!stream)
+    return absl::FailedPreconditionError(absl::StrCat("the descriptor set ", path, " cannot be opened; put it there"));
   FileDescriptorSet files;
   if (!files.ParseFromIstream(&stream) || files.file_size() == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a descriptor set; make one with protoc -o"));
+    return absl::FailedPreconditionError(absl::StrCat(path, " is not a descriptor set; make one with protoc -o"));
   }
   std::set<std::string> names;
   for (const FileDescriptorProto& file : files.file()) names.insert(file.name());
   for (const FileDescriptorProto& file : files.file()) {
     for (const std::string& import : file.dependency()) {
       if (names.count(import) > 0) continue;
-      return absl::InvalidArgumentError(absl::StrCat(path, " lacks ", import, ", which ", file.name(),
-                                                     " imports; make it with protoc --include_imports"));
+      return absl::FailedPreconditionError(absl::StrCat(path, " lacks ", import, ", which ", file.name(),
+                                                        " imports; make it with protoc --include_imports"));
     }
   }
   return files;
