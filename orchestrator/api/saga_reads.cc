@@ -10,6 +10,7 @@
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "orchestrator/api/answers.h"
 #include "orchestrator/api/filter.h"
 #include "orchestrator/api/page_token.h"

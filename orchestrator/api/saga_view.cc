@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "common/errors.h"
 #include "common/limits.h"
 #include "common/logging.h"
+#include "common/utf8.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "orchestrator/saga/record_query.h"
 

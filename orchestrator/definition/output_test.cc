@@ -192,6 +192,17 @@ TEST_F(OutputTest, TheLimitIsForAllEntriesAndALargeOneLeavesItsPlaceToOthers) {
   EXPECT_EQ(OutputStruct(output).fields().at("four").number_value(), 4);
 }
 
+TEST_F(OutputTest, WhatIsWrittenForNothingIsBoundedToo) {
+  std::string entries;
+  for (int i = 0; i < 10; ++i) absl::StrAppend(&entries, "e", i, ": [\"${input.x}\", \"${input.x}\"], ");
+  Use({.input = "{x: string}", .output = absl::StrCat("{", entries, "}")},
+      absl::StrCat(R"({"x":")", std::string(200'000, 'x'), R"("})"));
+  const std::vector<std::string> failures = Output().failures;
+  ASSERT_EQ(failures.size(), 10u);
+  EXPECT_THAT(failures[5], HasSubstr("output.e5[1]: makes the output"));
+  EXPECT_EQ(failures[6], "output.e6: the output is too large");
+}
+
 TEST_F(OutputTest, FailuresAreBoundedInNumberAndSize) {
   std::string entries;
   const std::string long_key(900, 'k');
