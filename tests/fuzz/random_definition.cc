@@ -100,7 +100,8 @@ class DefinitionWriter {
       const FieldDescriptor& field = *type.field(i);
       if (!field.is_required() && !reader_.Bool()) continue;
       if (field.real_containing_oneof() != nullptr && std::exchange(chosen, true)) continue;
-      const std::string value = Value(field, depth);
+      std::string value = Value(field, depth);
+      if (value.empty() && field.is_required()) value = Literal(field, depth);
       if (!value.empty()) entries.push_back(absl::StrCat(field.name(), ": ", value));
     }
     return absl::StrCat("{", absl::StrJoin(entries, ", "), "}");
@@ -113,6 +114,13 @@ class DefinitionWriter {
       return absl::StrCat("[", absl::StrJoin(std::vector<std::string>(reader_.PowerBelow(9), element), ", "), "]");
     }
     return Single(field, false, depth);
+  }
+
+  std::string Literal(const FieldDescriptor& field, int depth) {
+    if (field.message_type() != nullptr) return depth > 0 ? Message(*field.message_type(), depth - 1) : "{}";
+    if (field.enum_type() != nullptr) return field.enum_type()->value(0)->name();
+    if (field.type() == FieldDescriptor::TYPE_BYTES) return "aGk=";
+    return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "true" : "1";
   }
 
   // Into the field, or into one element of it.
@@ -148,11 +156,7 @@ class DefinitionWriter {
     const bool has_default = source.needs_default || (scalar && reader_.OneIn(4));
     if (!has_default) return absl::StrCat("\"${", source.path, "}\"");
     const bool list = source.last != nullptr && source.last->is_repeated() && !source.last->is_map();
-    const char* text = source.IsScalar() ? "1" : list ? "[]" : "{}";
-    if (source.IsScalar() && source.last->cpp_type() == FieldDescriptor::CPPTYPE_BOOL) text = "true";
-    if (source.IsScalar() && source.last->type() == FieldDescriptor::TYPE_BYTES) text = "aGk=";
-    if (source.IsScalar() && source.last->enum_type() != nullptr)
-      text = source.last->enum_type()->value(1)->name().c_str();
+    const std::string text = source.IsScalar() ? Literal(*source.last, 0) : list ? "[]" : "{}";
     return absl::StrCat("\"${", source.path, " | default(", text, ")}\"");
   }
 
