@@ -44,6 +44,11 @@ inline constexpr size_t kLabelBytesMax = 256;
 inline constexpr int kSuggestionsMax = 8;
 // Descriptors of one participant's service with all they import.
 inline constexpr size_t kDescriptorBytesMax = 32 * 1024 * 1024;
+// Headers or trailers of one answer of a participant. Beyond it gRPC ends the connection, so it is far above what
+// anybody sends by mistake, and still little for each call under way.
+inline constexpr size_t kReplyMetadataBytesMax = 1024 * 1024;
+inline constexpr size_t kBearerTokenBytesMax = 4096;    // half of the 8 KiB of headers that servers take
+inline constexpr int kConcurrencyMax = 100'000;         // calls under way to one participant: each may hold a reply
 inline constexpr size_t kTraceStateBytesMax = 512;      // W3C: what everybody must be able to pass on
 inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kept in history
 // gRPC turns a status whose trailers exceed 8 KiB into RESOURCE_EXHAUSTED.
@@ -62,8 +67,9 @@ inline constexpr int kConnectionStreamsMax = 1000;
 
 inline constexpr uint32_t kSlots = 4096;               // fixed for ever: keys on disk are laid out by slot
 inline constexpr size_t kMailboxRequestsMax = 10'000;  // per shard; client requests beyond it are refused
-// Of the inputs, labels and replies in them: 10,000 of the largest would be 2.5 GiB. Some seconds of work.
-inline constexpr size_t kMailboxBytesMax = 64 * 1024 * 1024;
+// Of the inputs, labels and replies in them: 10,000 of the largest would be 2.5 GiB. A shard copies each some times on
+// its way to the disk. As much as a good disk takes in a tenth of a second.
+inline constexpr size_t kMailboxBytesMax = 16 * 1024 * 1024;
 inline constexpr size_t kShardBatchMax = 512;  // events stepped for one write set
 inline constexpr size_t kCommitBatchMax =
     1024;  // sagas in one synced write; beyond, latency grows and throughput does not
@@ -93,11 +99,11 @@ inline constexpr size_t kReadsWaitingMax = 1024;
 inline constexpr size_t kListsWaitingMax = 128;
 inline constexpr size_t kLargeRequestsWaitingMax = 1024;
 inline constexpr size_t kAppliesWaitingMax = 32;
-// Bytes that calls of a kind hold together: requests until they are answered, answers until their clients have taken
-// them. A client that reads nothing keeps its answers here for as long as it likes.
-inline constexpr size_t kCallBytesMax = 96 * 1024 * 1024;  // starts, runs and words
-inline constexpr size_t kReadCallBytesMax = 32 * 1024 * 1024;
-inline constexpr size_t kDefinitionCallBytesMax = 32 * 1024 * 1024;
+// Bytes that calls of a kind (starts and words, reads, definitions) hold together: requests until they are answered,
+// and answers until their clients have taken them, which one that reads nothing never does. Where they are full, what
+// has no more than kInlineRequestBytesMax still finds room: it must not wait behind what is large.
+inline constexpr size_t kHeldRequestBytesMax = 48 * 1024 * 1024;
+inline constexpr size_t kHeldAnswerBytesMax = 32 * 1024 * 1024;
 // RunSaga and WatchSaga calls that wait: 25 KiB each in gRPC, before anything is waited for.
 inline constexpr size_t kWaitingCallsMax = 10'000;
 inline constexpr size_t kFilterBytesMax = 4096;

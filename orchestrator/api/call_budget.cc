@@ -8,7 +8,7 @@ namespace {
 // Outside any lock: what follows from it may run here and now, the end of the call included.
 void Cancel(const std::vector<grpc_call*>& calls) {
   for (grpc_call* call : calls) {
-    grpc_call_cancel_with_status(call, GRPC_STATUS_RESOURCE_EXHAUSTED, "the answer was not read in time", nullptr);
+    grpc_call_cancel(call, nullptr);
     grpc_call_unref(call);
   }
 }
@@ -16,7 +16,7 @@ void Cancel(const std::vector<grpc_call*>& calls) {
 }  // namespace
 
 bool CallBudget::TakeLocked(size_t bytes) {
-  if (bytes > bytes_max_ - taken_) return false;
+  if (bytes > limits::kInlineRequestBytesMax && taken_ + bytes > bytes_max_) return false;
   taken_ += bytes;
   return true;
 }

@@ -7,14 +7,16 @@
 #include <list>
 #include <vector>
 
+#include "common/limits.h"
 #include "common/mutex.h"
 
 struct grpc_call;
 
 namespace tutti::api {
 
-// Thread-safe. A client that reads nothing must not keep the bytes from everybody else: when there is no room, answers
-// that have waited longest, and for `unread_min` at least, are given up: their calls are cancelled.
+// Thread-safe. Up to limits::kInlineRequestBytesMax there always is room. A client that reads nothing must not keep the
+// bytes from everybody else: when there is no room, answers that have waited longest, and for `unread_min` at least,
+// are given up: their calls are cancelled.
 class CallBudget {
  public:
   struct Answer {
@@ -49,6 +51,12 @@ class CallBudget {
   size_t taken_ ABSL_GUARDED_BY(mu_) = 0;
   std::list<Answer> unread_ ABSL_GUARDED_BY(mu_);  // the oldest first
   std::list<Answer> given_up_ ABSL_GUARDED_BY(mu_);
+};
+
+// What calls of one kind hold.
+struct CallBudgets {
+  CallBudget requests{limits::kHeldRequestBytesMax};
+  CallBudget answers{limits::kHeldAnswerBytesMax};
 };
 
 }  // namespace tutti::api

@@ -53,7 +53,7 @@ grpc::ServerUnaryReactor* DefinitionService::Handle(WorkerPool* pool, bool block
                                                     const Bytes* request, Bytes* response,
                                                     absl::Status (DefinitionService::*handle)(const Request&, Response*)
                                                         const) {
-  auto* call = new UnaryCall(context, request, response, &bytes_);
+  auto* call = new UnaryCall(context, request, response, &budgets_);
   const auto work = [=, this] {
     Request message;
     Response answer;

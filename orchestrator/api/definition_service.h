@@ -47,7 +47,7 @@ class DefinitionService final : public v1::DefinitionService::WithRawCallbackMet
   v1::Definition ToDefinition(const storage::v1::DefinitionRecord& record, bool with_source) const;
 
   Definitions* const definitions_;
-  CallBudget bytes_{limits::kDefinitionCallBytesMax};
+  CallBudgets budgets_;
   WorkerPool applies_;  // ask participants for descriptors, which may take seconds
   WorkerPool changes_;  // wait for a commit
 };

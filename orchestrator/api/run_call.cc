@@ -39,6 +39,7 @@ void RunCall::Start() {
   const auto call = shared_from_this();
   auto start = CheckRequest();
   if (!start.ok()) return Refuse(start.status());
+  CarryTrace(trace_, &*start);
   {
     // Before the start: the saga may be over before its start is answered.
     MutexLock lock(&mu_);

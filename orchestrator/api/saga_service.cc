@@ -57,17 +57,18 @@ SagaService::SagaService(const Rooms& rooms)
       watches_({.threads = 1}) {}
 
 grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* request, Bytes* response) {
-  auto* call = new UnaryCall(context, request, response, &word_bytes_);
-  call->Work(&large_, [=, this] { Start(call); });
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
+  call->Work(&large_, [=, this, trace = ReadTraceContext(context->client_metadata())] { Start(trace, call); });
   return call;
 }
 
-void SagaService::Start(UnaryCall* call) {
+void SagaService::Start(const TraceContext& trace, UnaryCall* call) {
   v1::StartSagaRequest request;
   if (absl::Status status = call->Parse(&request); !status.ok()) return call->Fail(status);
   auto start =
       CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
   if (!start.ok()) return call->Fail(start.status());
+  CarryTrace(trace, &*start);
   rooms_.router->Start(*std::move(start),
                        [=, this](absl::StatusOr<shard::StartResult> result) { OnStarted(std::move(result), call); });
 }
@@ -99,14 +100,14 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(Context* context, const Bytes* re
                          .answers = &answers_,
                          .large = &large_,
                          .waiting = &waiting_,
-                         .budget = &word_bytes_},
+                         .budgets = &word_budgets_},
                         context, request, response);
 }
 
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* SagaService::Read(WorkerPool* pool, Context* context, const Bytes* request, Bytes* response,
                                             absl::Status (SagaReads::*read)(const Request&, Response*) const) {
-  auto* call = new UnaryCall(context, request, response, &read_bytes_);
+  auto* call = new UnaryCall(context, request, response, &read_budgets_);
   call->WorkOn(pool, [=, this] {
     Request message;
     Response answer;
@@ -142,7 +143,7 @@ template <typename Request, typename Response>
 grpc::ServerUnaryReactor* SagaService::Tell(Context* context, const Bytes* request, Bytes* response,
                                             absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&)
                                                 const) {
-  auto* call = new UnaryCall(context, request, response, &word_bytes_);
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
   const auto work = [=, this] {
     Request message;
     if (absl::Status status = call->Parse(&message); !status.ok()) return call->Fail(status);

@@ -12,18 +12,18 @@
 namespace tutti::api {
 
 UnaryCall::UnaryCall(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response,
-                     CallBudget* budget)
+                     CallBudgets* budgets)
     : context_(context),
       request_(request),
       response_(response),
-      budget_(budget),
+      budgets_(budgets),
       request_bytes_(request->Length()),
-      admitted_(budget->Take(request_bytes_)),
+      admitted_(budgets->requests.Take(request_bytes_)),
       held_(admitted_ ? request_bytes_ : 0) {}
 
 void UnaryCall::ReturnBytes() {
-  budget_->Give(std::exchange(held_, 0));
-  if (unread_.has_value()) budget_->Give(*unread_);
+  budgets_->requests.Give(std::exchange(held_, 0));
+  if (unread_.has_value()) budgets_->answers.Give(*unread_);
   unread_.reset();
 }
 
@@ -33,7 +33,7 @@ void UnaryCall::OnDone() {
 }
 
 void UnaryCall::WorkOn(WorkerPool* pool, std::function<void()> work) {
-  if (!admitted_) return Refuse(OverloadedError("requests that are being worked on, or answers that wait to be read,"));
+  if (!admitted_) return Refuse(OverloadedError("bytes of requests"));
   const bool posted = pool->TryPost([this, work = std::move(work)] {
     if (cancelled()) return Refuse(absl::CancelledError("the client is gone"));
     work();
@@ -64,7 +64,7 @@ void UnaryCall::Fail(const absl::Status& status) {
 }
 
 void UnaryCall::Answer(const google::protobuf::Message& response) {
-  if (!TryAnswer(response)) Fail(OverloadedError("answers that wait to be read"));
+  if (!TryAnswer(response)) Fail(OverloadedError("bytes of answers that wait to be read"));
 }
 
 bool UnaryCall::TryAnswer(const google::protobuf::Message& response) {
@@ -75,9 +75,9 @@ bool UnaryCall::TryAnswer(const google::protobuf::Message& response) {
   }
   // gRPC hands its own buffer over as const, and would keep it until the client has read the answer.
   const_cast<grpc::ByteBuffer*>(request_)->Clear();
-  budget_->Give(std::exchange(held_, 0));
+  budgets_->requests.Give(std::exchange(held_, 0));
   CallBudget::Unread unread;
-  if (!budget_->TakeFor(context_->c_call(), response.ByteSizeLong(), &unread)) return false;
+  if (!budgets_->answers.TakeFor(context_->c_call(), response.ByteSizeLong(), &unread)) return false;
   unread_ = unread;
   bool own_buffer = false;
   Finish(grpc::GenericSerialize<grpc::ProtoBufferWriter, google::protobuf::Message>(response, response_, &own_buffer));

@@ -23,9 +23,9 @@ class UnaryCall : public grpc::ServerUnaryReactor {
  public:
   static constexpr int kLevelsMax = 100;  // as every parser of protobuf takes
 
-  // The budget must outlive the call. The others are gRPC's, as it handed them to the handler.
+  // The budgets must outlive the call. The others are gRPC's, as it handed them to the handler.
   UnaryCall(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request, grpc::ByteBuffer* response,
-            CallBudget* budget);
+            CallBudgets* budgets);
 
   size_t request_bytes() const { return request_bytes_; }
   // The client does not wait any more, so nothing need be done.
@@ -60,11 +60,11 @@ class UnaryCall : public grpc::ServerUnaryReactor {
   grpc::CallbackServerContext* const context_;
   const grpc::ByteBuffer* const request_;
   grpc::ByteBuffer* const response_;
-  CallBudget* const budget_;
+  CallBudgets* const budgets_;
   const size_t request_bytes_;
   const bool admitted_;
-  size_t held_ = 0;                           // of the budget, for the request
-  std::optional<CallBudget::Unread> unread_;  // its part that the answer holds
+  size_t held_ = 0;  // of the requests' budget
+  std::optional<CallBudget::Unread> unread_;
   std::atomic<bool> cancelled_{false};
 };
 

@@ -250,9 +250,9 @@ void Transition::CommitIfReached() {
   const bool reached = has_pivot ? pivot_succeeded : compensatables_succeeded;
   if (!TUTTI_MUTATE(kCommitTooEarly, reached, true)) return;
   // 0 means "not committed", so a clock at the epoch still counts.
-  record_->set_committed_ms(std::max<int64_t>(event_.now_ms, 1));
+  record_->set_committed_ms(std::max<int64_t>(HistoryMs(), 1));
   MapOutput();
-  Append(v1::EVENT_TYPE_SAGA_COMMITTED)->set_duration_ms(event_.now_ms - record_->started_ms());
+  Append(v1::EVENT_TYPE_SAGA_COMMITTED)->set_duration_ms(HistoryMs() - record_->started_ms());
 }
 
 void Transition::MapOutput() {

@@ -29,6 +29,8 @@ struct StartRequested {
   int64_t asked_revision = 0;  // as sent; 0: the newest
   std::string input;           // encoded in the definition's input message
   std::map<std::string, std::string> labels;
+  std::string traceparent;  // the caller's, checked and in the form of version 00, or empty
+  std::string tracestate;
 };
 
 struct ReplyReceived {

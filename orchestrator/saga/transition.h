@@ -117,6 +117,9 @@ class Transition {
   v1::HistoryEvent* AppendResolved(int step, const ResolveRequested& resolve);
 
   // History and look-ups.
+  // What the history says it is now: the time of the event, but no earlier than what the history holds already, since
+  // the wall clock may be set back. What timers are reckoned by is the event's own time.
+  int64_t HistoryMs() const;
   v1::HistoryEvent* Append(v1::EventType type);
   v1::HistoryEvent* AppendStep(v1::EventType type, int step);
   v1::HistoryEvent* AppendAttempt(v1::EventType type, CommandRef ref, int attempt);

@@ -47,6 +47,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   const auto take_in = [&](SagaRecord record) {
     const std::string saga_id = record.saga_id();
     const absl::StatusOr<Resident*> resident = TakeIn(std::move(record));
+    if (absl::IsFailedPrecondition(resident.status())) return resident.status();
     if (!resident.ok()) {
       StepOver(saga_id, resident.status());
       return absl::OkStatus();
@@ -109,7 +110,7 @@ void ShardCore::Handle(saga::Event event, Batch* batch) {
 }
 
 void ShardCore::Handle(StartMessage message, Batch* batch) {
-  const StartRequest& request = message.request;
+  StartRequest& request = message.request;
   StartDone done = std::move(message.done);
   if (failed_) {
     batch->replies.push_back(
@@ -129,8 +130,10 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     saga::StartRequested start{.uid = MintUid(),
                                .fingerprint = request.fingerprint,
                                .asked_revision = request.asked_revision,
-                               .input = request.input,
-                               .labels = request.labels};
+                               .input = std::move(request.input),
+                               .labels = std::move(request.labels),
+                               .traceparent = std::move(request.traceparent),
+                               .tracestate = std::move(request.tracestate)};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
   StartResult result{.record = resident->record,
@@ -228,9 +231,9 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   auto resident = std::make_unique<Resident>();
   resident->recipe = context_.recipes->Find(record.definition(), record.revision());
   if (resident->recipe == nullptr) {
-    return store::UnreadableError(record.saga_id(),
-                                  absl::StrCat("it is pinned to revision ", record.revision(), " of definition ",
-                                               record.definition(), ", which the store does not have"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "saga ", record.saga_id(), " is pinned to revision ", record.revision(), " of definition ", record.definition(),
+        ", which the store does not have: files of two times were put together; restore a backup as a whole"));
   }
   if (absl::Status fits = saga::CheckRecord(*resident->recipe, record); !fits.ok()) {
     return store::UnreadableError(record.saga_id(), fits.message());

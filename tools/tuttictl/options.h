@@ -36,6 +36,7 @@ enum class Command {
   kParked,
   kRetry,
   kResolve,
+  kDoctor,
 };
 
 enum class Format { kTable, kJson, kYaml };
@@ -63,6 +64,7 @@ struct Options {
   int64_t revision = 0;  // 0: the newest
 
   std::string saga_id;     // start and run mint one when it is empty
+  bool raw = false;        // get: the record as it is stored
   std::string input;       // JSON
   std::string input_file;  // "-": standard input
   bool until_finished = false;
@@ -73,7 +75,9 @@ struct Options {
   std::vector<std::string> steps;  // retry: those, or all that are parked; resolve: the one
   int64_t parking_sequence = 0;    // 0: the present parking
   bool resolve_done = false;
-  std::string reply;  // JSON
+  std::string reply;   // JSON
+  std::string folder;  // doctor; its saga_id: show that one as it is stored
+
   std::string reason;
   std::string by;
 };
