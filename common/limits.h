@@ -94,9 +94,9 @@ inline constexpr size_t kReadsWaitingMax = 1024;
 inline constexpr size_t kListsWaitingMax = 128;
 inline constexpr size_t kLargeRequestsWaitingMax = 1024;
 inline constexpr size_t kAppliesWaitingMax = 32;
-// Bytes that calls of a kind (starts and words, reads, definitions) hold together: requests until they are answered, and
-// answers until their clients have taken them, which one that reads nothing never does. Where they are full, what has no
-// more than kInlineRequestBytesMax still finds room: it must not wait behind what is large.
+// Bytes that calls of a kind (starts and words, reads, definitions) hold together: requests until they are answered,
+// and answers until their clients have taken them, which one that reads nothing never does. Where they are full, what
+// has no more than kInlineRequestBytesMax still finds room: it must not wait behind what is large.
 inline constexpr size_t kHeldRequestBytesMax = 48 * 1024 * 1024;
 inline constexpr size_t kHeldAnswerBytesMax = 32 * 1024 * 1024;
 // RunSaga and WatchSaga calls that wait: 25 KiB each in gRPC, before anything is waited for.
