@@ -16,6 +16,7 @@
 #include "orchestrator/api/run_call.h"
 #include "orchestrator/api/saga_view.h"
 #include "orchestrator/api/start_check.h"
+#include "orchestrator/api/trace_context.h"
 #include "orchestrator/api/watch_call.h"
 
 namespace tutti::api {
@@ -59,6 +60,12 @@ absl::Status CheckWord(const Request& request) {
   return status;
 }
 
+void CarryTrace(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, shard::StartRequest* start) {
+  TraceContext trace = ReadTraceContext(metadata);
+  start->traceparent = std::move(trace.traceparent);
+  start->tracestate = std::move(trace.tracestate);
+}
+
 // A stream that ends before it begins.
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchSagaResponse> {
  public:
@@ -78,6 +85,7 @@ grpc::ServerUnaryReactor* SagaService::StartSaga(grpc::CallbackServerContext* co
   auto start =
       CheckStart(request->saga_id(), request->definition(), request->revision(), request->input(), *rooms_.definitions);
   if (!start.ok()) return AnswerNow(context, start.status());
+  CarryTrace(context->client_metadata(), &*start);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   rooms_.router->Start(*std::move(start), [=, this](absl::StatusOr<shard::StartResult> result) {
     pool_.Post([=, this, result = std::move(result)] {
@@ -100,6 +108,7 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(grpc::CallbackServerContext* cont
   auto start =
       CheckStart(request->saga_id(), request->definition(), request->revision(), request->input(), *rooms_.definitions);
   if (!start.ok()) return AnswerNow(context, start.status());
+  CarryTrace(context->client_metadata(), &*start);
   return RunCall::Begin({rooms_.router, rooms_.hub, rooms_.definitions, &pool_, &waiting_}, *std::move(start), request,
                         response);
 }

@@ -1,5 +1,6 @@
 #include "orchestrator/api/saga_service.h"
 
+#include <chrono>
 #include <future>
 #include <memory>
 #include <set>
@@ -118,6 +119,26 @@ TEST_F(SagaServiceTest, LookUpComesBeforeValidation) {
   // The router was asked all the same, so that it could find a saga of that id.
   EXPECT_EQ(world_.router().last_start().saga_id, "b-1");
   EXPECT_FALSE(world_.router().last_start().validation.ok());
+}
+
+TEST_F(SagaServiceTest, TheCallersTraceGoesWithTheStart) {
+  const std::string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+  v1::StartSagaResponse started;
+  grpc::ClientContext start;
+  start.AddMetadata("traceparent", parent);
+  start.AddMetadata("tracestate", "a=1");
+  ASSERT_TRUE(world_.sagas().StartSaga(&start, StartRequest("b-1"), &started).ok());
+  EXPECT_EQ(world_.router().last_start().traceparent, parent);
+  EXPECT_EQ(world_.router().last_start().tracestate, "a=1");
+  v1::RunSagaResponse ran;
+  grpc::ClientContext run;
+  run.AddMetadata("traceparent", parent);
+  run.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  world_.sagas().RunSaga(&run, RunRequest("b-2"), &ran);
+  EXPECT_EQ(world_.router().last_start().saga_id, "b-2");
+  EXPECT_EQ(world_.router().last_start().traceparent, parent);
+  ASSERT_TRUE(Start(StartRequest("b-3"), &started).ok());
+  EXPECT_EQ(world_.router().last_start().traceparent, "");
 }
 
 TEST_F(SagaServiceTest, StartsThatCannotBeNameTheField) {

@@ -26,6 +26,8 @@ struct SendCommand {
   int64_t step_born_ms = 0;  // of the action's key: what a compensation looks for is no older
   std::string request;
   std::map<std::string, std::string> metadata;  // the definition's own
+  std::string traceparent;  // of the call that started the saga, in the form of version 00, or empty
+  std::string tracestate;   // empty without a traceparent
   int64_t timeout_ms = 0;
   int64_t grace_ms = 0;
 };

@@ -28,6 +28,8 @@ struct StartRequested {
   std::string fingerprint;  // of definition, explicit revision and input as sent
   std::string input;        // encoded in the definition's input message
   std::map<std::string, std::string> labels;
+  std::string traceparent;  // the caller's, checked and in the form of version 00, or empty
+  std::string tracestate;
 };
 
 struct ReplyReceived {

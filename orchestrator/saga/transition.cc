@@ -37,6 +37,8 @@ void Transition::On(const StartRequested& start) {
   record_->set_state(v1::SAGA_STATE_RUNNING);
   record_->set_input(start.input);
   record_->mutable_labels()->insert(start.labels.begin(), start.labels.end());
+  record_->set_traceparent(start.traceparent);
+  record_->set_tracestate(start.tracestate);
   record_->set_started_ms(event_.now_ms);
   for (const StepRecipe& step : recipe_.steps) {
     StepRecord* added = record_->add_steps();
@@ -220,6 +222,8 @@ void Transition::StartAttempt(CommandRef ref) {
       .step_born_ms = step->action().born_ms(),
       .request = command->request(),
       .metadata = {command->metadata().begin(), command->metadata().end()},
+      .traceparent = record_->traceparent(),
+      .tracestate = record_->tracestate(),
       .timeout_ms = command_recipe.attempt_timeout_ms,
       .grace_ms = settings_.late_reply_grace_ms,
   });

@@ -24,6 +24,8 @@ struct StartRequest {
   int64_t revision = 0;
   std::string input;  // encoded
   std::map<std::string, std::string> labels;
+  std::string traceparent;  // the caller's, as saga::StartRequested has it
+  std::string tracestate;
 };
 
 struct StartResult {

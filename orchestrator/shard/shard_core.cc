@@ -139,8 +139,12 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     if (recipe == nullptr) return done(absl::InternalError("the definition's revision has vanished"));
     resident = sagas_.emplace(request.saga_id, std::make_unique<Resident>()).first->second.get();
     resident->recipe = std::move(recipe);
-    saga::StartRequested start{
-        .uid = MintUid(), .fingerprint = request.fingerprint, .input = request.input, .labels = request.labels};
+    saga::StartRequested start{.uid = MintUid(),
+                               .fingerprint = request.fingerprint,
+                               .input = request.input,
+                               .labels = request.labels,
+                               .traceparent = request.traceparent,
+                               .tracestate = request.tracestate};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
   batch->replies.push_back([done, already_started, record = resident->record](bool durable) mutable {

@@ -255,6 +255,28 @@ TEST_F(ShardCoreTest, RecoveryTakesUpWhatWasOutstanding) {
   EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
 }
 
+TEST_F(ShardCoreTest, CommandsContinueTheCallersTraceAfterARestartToo) {
+  std::vector<std::string> traces;
+  world_.on_send = [&](const saga::SendCommand& command) {
+    traces.push_back(command.traceparent + " " + command.tracestate);
+  };
+  StartRequest start = ShardWorld::StartOf("s1");
+  start.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+  start.tracestate = "a=1";
+  const std::string trace = start.traceparent + " a=1";
+  Start(std::move(start));
+  Run();
+  world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+  mailbox_.push_back(saga::Event{
+      .saga_id = "s1",
+      .body = saga::TimerFired{{.kind = saga::TimerKind::kBackoffOver,
+                                .attempt = {.step = "charge", .operation = v1::OPERATION_ACTION, .number = 1}}}});
+  Run();
+  EXPECT_THAT(traces, ElementsAre(trace, trace));
+}
+
 TEST_F(ShardCoreTest, RecoveryReadsOnlyItsSlots) {
   for (int saga = 0; saga < 50; ++saga) Start(ShardWorld::StartOf("s" + std::to_string(saga)));
   Run();
