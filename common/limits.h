@@ -18,8 +18,8 @@ inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as w
 // where it is made. What common servers take is four times this.
 inline constexpr size_t kRequestBytesMax = 1024 * 1024;
 inline constexpr size_t kOutputBytesMax = 256 * 1024;  // a reply with its defaults written out can be 200 times itself
-// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, a list two. Parsers
-// take 100 in all, and our own messages around it need some of them.
+// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, a list two.
+// Parsers take 100 in all, and our own messages around it need some of them.
 inline constexpr int kJsonLevelsMax = 90;
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
 inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
@@ -35,7 +35,12 @@ inline constexpr size_t kLabelBytesMax = 256;
 inline constexpr int kSuggestionsMax = 8;
 // Descriptors of one participant's service with all they import.
 inline constexpr size_t kDescriptorBytesMax = 32 * 1024 * 1024;
-inline constexpr size_t kTraceStateBytesMax = 512;  // W3C: what everybody must be able to pass on
+// Headers or trailers of one answer of a participant. Beyond it gRPC ends the connection, so it is far above what
+// anybody sends by mistake, and still little for each call under way.
+inline constexpr size_t kReplyMetadataBytesMax = 1024 * 1024;
+inline constexpr size_t kBearerTokenBytesMax = 4096;    // half of the 8 KiB of headers that servers take
+inline constexpr int kConcurrencyMax = 100'000;         // calls under way to one participant: each may hold a reply
+inline constexpr size_t kTraceStateBytesMax = 512;      // W3C: what everybody must be able to pass on
 inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kept in history
 // gRPC turns a status whose trailers exceed 8 KiB into RESOURCE_EXHAUSTED.
 inline constexpr size_t kStatusDetailsBytesMax = 6 * 1024;

@@ -37,7 +37,9 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     CheckDecoration(mark, "", anchor);
     if (ExpectsKey()) throw Refusal{Path(), LineOf(mark), "a key is empty; give it a name"};
-    Place(Node{.kind = Node::Kind::kNull, .line = LineOf(mark)});
+    // The parser marks what comes next; the key says where the value is missing.
+    const bool has_key = !stack_.empty() && stack_.back().node.IsMap();
+    Place(Node{.kind = Node::Kind::kNull, .line = has_key ? stack_.back().key_line : LineOf(mark)});
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     throw Refusal{Path(), LineOf(mark), "aliases are not allowed; write the value out"};

@@ -1,6 +1,7 @@
 #include "orchestrator/effects/command_metadata.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
@@ -61,6 +62,14 @@ uint64_t Fnv1a(absl::string_view text, uint64_t seed) {
   return hash ^ (hash >> 33);
 }
 
+// A negative delay has no meaning in RetryInfo; only the header can forbid a retry.
+int64_t DelayMs(const google::protobuf::Duration& delay) {
+  constexpr int64_t kMsMax = std::numeric_limits<int64_t>::max();
+  if (delay.seconds() < 0) return 0;
+  if (delay.seconds() >= kMsMax / 1000 - 1'000'000) return kMsMax;
+  return std::max<int64_t>(delay.seconds() * 1000 + delay.nanos() / 1'000'000, 0);
+}
+
 bool IsContinuation(char c) {
   return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
 }
@@ -81,9 +90,10 @@ size_t SequenceLength(absl::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, int64_t deadline_wall_ms) {
+absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, int64_t deadline_wall_ms,
+                                             absl::string_view bearer_token) {
   MetadataList list;
-  list.reserve(11 + command.metadata.size());
+  list.reserve(13 + command.metadata.size());
   list.emplace_back("tutti-saga-id", command.saga_id);
   list.emplace_back("tutti-saga-uid", command.saga_uid);
   list.emplace_back("tutti-step", command.attempt.step);
@@ -94,19 +104,29 @@ absl::StatusOr<MetadataList> CommandMetadata(const saga::SendCommand& command, i
   list.emplace_back("tutti-key-born-ms", absl::StrCat(command.key_born_ms));
   list.emplace_back("tutti-step-born-ms", absl::StrCat(command.step_born_ms));
   list.emplace_back("tutti-deadline-ms", absl::StrCat(deadline_wall_ms));
-  list.emplace_back("traceparent", TraceParent(command.saga_uid, command.key, command.attempt.number));
+  list.emplace_back("traceparent", TraceParent(command));
   for (const auto& [key, value] : command.metadata) {
     if (const absl::Status status = CheckEntry(key, value); !status.ok()) return status;
     list.emplace_back(key, value);
   }
+  if (!command.tracestate.empty() && !command.metadata.contains("tracestate")) {
+    list.emplace_back("tracestate", command.tracestate);
+  }
+  if (!bearer_token.empty() && !command.metadata.contains("authorization")) {
+    list.emplace_back("authorization", absl::StrCat("Bearer ", bearer_token));
+  }
   return list;
 }
 
-std::string TraceParent(absl::string_view saga_uid, absl::string_view key, int attempt) {
+std::string TraceParent(const saga::SendCommand& command) {
   // A trace or span id of all zeros is invalid.
-  const uint64_t trace_high = Fnv1a(saga_uid, 0) | 1;
-  const uint64_t trace_low = Fnv1a(saga_uid, 0x9e3779b97f4a7c15ULL);
-  const uint64_t span = Fnv1a(absl::StrCat(key, "#", attempt), 0) | 1;
+  const uint64_t span = Fnv1a(absl::StrCat(command.key, "#", command.attempt.number), 0) | 1;
+  if (!command.traceparent.empty()) {
+    const absl::string_view caller = command.traceparent;  // version-trace-span-flags
+    return absl::StrFormat("%s-%016x-%s", caller.substr(0, 35), span, caller.substr(53, 2));
+  }
+  const uint64_t trace_high = Fnv1a(command.saga_uid, 0) | 1;
+  const uint64_t trace_low = Fnv1a(command.saga_uid, 0x9e3779b97f4a7c15ULL);
   return absl::StrFormat("00-%016x%016x-%016x-01", trace_high, trace_low, span);
 }
 
@@ -136,8 +156,7 @@ std::optional<int64_t> PushbackOf(const grpc::ClientContext& context, const grpc
   for (const auto& detail : rich.details()) {
     google::rpc::RetryInfo info;
     if (!detail.Is<google::rpc::RetryInfo>() || !detail.UnpackTo(&info)) continue;
-    // A negative delay has no meaning in RetryInfo; only the header can forbid a retry.
-    return std::max<int64_t>(info.retry_delay().seconds() * 1000 + info.retry_delay().nanos() / 1'000'000, 0);
+    return DelayMs(info.retry_delay());
   }
   return std::nullopt;
 }

@@ -76,14 +76,59 @@ TEST(CommandMetadataTest, RefusesWhatTheLibraryWouldAbortOn) {
   }
 }
 
+std::map<std::string, std::string> MetadataOf(const saga::SendCommand& command, absl::string_view bearer_token = "") {
+  const auto list = CommandMetadata(command, 0, bearer_token);
+  EXPECT_TRUE(list.ok()) << list.status();
+  const std::map<std::string, std::string> metadata(list->begin(), list->end());
+  EXPECT_EQ(metadata.size(), list->size());  // nothing twice
+  return metadata;
+}
+
+TEST(CommandMetadataTest, TheParticipantsTokenIsSentUnlessTheDefinitionHasItsOwn) {
+  saga::SendCommand command = Command();
+  EXPECT_FALSE(MetadataOf(command).contains("authorization"));
+  EXPECT_EQ(MetadataOf(command, "sesame").at("authorization"), "Bearer sesame");
+  command.metadata = {{"authorization", "mine"}};
+  EXPECT_EQ(MetadataOf(command, "sesame").at("authorization"), "mine");
+}
+
+constexpr char kCaller[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+TEST(CommandMetadataTest, TheCallersTraceStateGoesAlongUnlessTheDefinitionHasItsOwn) {
+  saga::SendCommand command = Command();
+  EXPECT_FALSE(MetadataOf(command).contains("tracestate"));
+  command.traceparent = kCaller;
+  command.tracestate = "a=1";
+  EXPECT_EQ(MetadataOf(command).at("tracestate"), "a=1");
+  command.metadata = {{"tracestate", "b=2"}};
+  EXPECT_EQ(MetadataOf(command).at("tracestate"), "b=2");
+}
+
+TEST(TraceParentTest, ACallersTraceAndFlagsGoOnInSpansOfOurOwn) {
+  saga::SendCommand command = Command();
+  command.traceparent = kCaller;
+  const std::string first = TraceParent(command);
+  EXPECT_THAT(first, MatchesRegex("00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-00"));
+  EXPECT_NE(first, kCaller);
+  ++command.attempt.number;
+  EXPECT_THAT(TraceParent(command), MatchesRegex("00-4bf92f3577b34da6a3ce929d0e0e4736-[0-9a-f]{16}-00"));
+  EXPECT_NE(TraceParent(command), first);
+}
+
 TEST(TraceParentTest, AttemptsOfOneSagaShareTheTraceAndHaveTheirOwnSpan) {
-  const std::string first = TraceParent("uid-1", "key", 1);
-  const std::string second = TraceParent("uid-1", "key", 2);
-  const std::string other = TraceParent("uid-2", "key", 1);
+  const auto trace = [](const char* uid, int attempt) {
+    saga::SendCommand command = Command();
+    command.saga_uid = uid;
+    command.attempt.number = attempt;
+    return TraceParent(command);
+  };
+  const std::string first = trace("uid-1", 1);
+  const std::string second = trace("uid-1", 2);
+  const std::string other = trace("uid-2", 1);
   EXPECT_EQ(first.substr(0, 35), second.substr(0, 35));
   EXPECT_NE(first, second);
   EXPECT_NE(first.substr(0, 35), other.substr(0, 35));
-  EXPECT_EQ(first, TraceParent("uid-1", "key", 1));
+  EXPECT_EQ(first, trace("uid-1", 1));
 }
 
 TEST(StatusMessageTest, IsCutAndMadeValid) {

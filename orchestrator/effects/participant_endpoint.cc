@@ -1,9 +1,12 @@
 #include "orchestrator/effects/participant_endpoint.h"
 
+#include <algorithm>
 #include <fstream>
-#include <sstream>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "grpcpp/channel.h"
@@ -12,14 +15,32 @@
 #include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "orchestrator/effects/target.h"
 
 namespace tutti::effects {
 namespace {
 
 constexpr unsigned kCertificateRefreshSeconds = 10;
+constexpr size_t kPemBytesMax = 1024 * 1024;
+constexpr int kConnectTimeoutMs = 20'000;  // gRPC's own: TCP, TLS and the first frames, at any distance
 
-bool Readable(const std::string& path) {
-  return std::ifstream(path).good();
+// At most one byte more than the limit; nothing when the file cannot be read.
+std::string ReadUpTo(const std::string& path, size_t bytes_max) {
+  std::ifstream file(path, std::ios::binary);
+  std::string content(bytes_max + 1, '\0');
+  file.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  return content;
+}
+
+std::string PemMistake(const std::string& path, absl::string_view holds) {
+  const std::string content = ReadUpTo(path, kPemBytesMax);
+  if (content.empty()) return absl::StrCat("cannot read ", path, ", or it is empty");
+  if (content.size() > kPemBytesMax || !absl::StrContains(content, "-----BEGIN") ||
+      !absl::StrContains(content, absl::StrCat(holds, "-----"))) {
+    return absl::StrCat(path, " holds no ", holds, " in PEM");
+  }
+  return "";
 }
 
 std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ParticipantEndpoint& endpoint) {
@@ -36,46 +57,69 @@ std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ParticipantEndpo
 
 }  // namespace
 
+std::vector<EndpointMistake> MistakesOf(const ParticipantEndpoint& endpoint) {
+  std::vector<EndpointMistake> mistakes;
+  const auto add = [&mistakes](const char* setting, absl::string_view what) {
+    mistakes.push_back({setting, std::string(what)});
+  };
+  if (const std::string mistake = TargetMistake(endpoint.target); !mistake.empty()) add("target", mistake);
+  if (endpoint.certificate_file.empty() != endpoint.private_key_file.empty()) {
+    add("tls", "certificate_file and private_key_file go together; give both or none");
+  }
+  const std::tuple<const char*, const std::string*, const char*> files[] = {
+      {"tls.ca_file", &endpoint.ca_file, "CERTIFICATE"},
+      {"tls.certificate_file", &endpoint.certificate_file, "CERTIFICATE"},
+      {"tls.private_key_file", &endpoint.private_key_file, "PRIVATE KEY"}};
+  for (const auto& [setting, path, holds] : files) {
+    if (path->empty()) continue;
+    if (const std::string mistake = PemMistake(*path, holds); !mistake.empty()) add(setting, mistake);
+  }
+  if (!endpoint.bearer_token_file.empty() && !endpoint.UsesTls()) {
+    add("bearer_token_file", "needs tls: the token would travel in the clear");
+  } else if (const auto token = ReadBearerToken(endpoint); !token.ok()) {
+    add("bearer_token_file", token.status().message());
+  }
+  if (endpoint.max_in_flight < 1 || endpoint.max_in_flight > limits::kConcurrencyMax) {
+    add("concurrency", absl::StrCat("must be a whole number from 1 to ", limits::kConcurrencyMax));
+  }
+  if (endpoint.load_balancing != "pick_first" && endpoint.load_balancing != "round_robin") {
+    add("load_balancing", "must be pick_first or round_robin");
+  }
+  return mistakes;
+}
+
 absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint) {
   const auto invalid = [&endpoint](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("participant \"", endpoint.name, "\": ", what));
   };
   if (endpoint.name.empty()) return absl::InvalidArgumentError("a participant has no name");
   if (endpoint.name.size() > limits::kNameBytesMax) return invalid("the name is too long");
-  if (endpoint.target.empty()) return invalid("target is missing, e.g. \"payment:50051\"");
-  if (endpoint.certificate_file.empty() != endpoint.private_key_file.empty()) {
-    return invalid("certificate_file and private_key_file go together");
-  }
-  for (const std::string* path : {&endpoint.ca_file, &endpoint.certificate_file, &endpoint.private_key_file}) {
-    if (!path->empty() && !Readable(*path)) return invalid(absl::StrCat("cannot read ", *path));
-  }
-  if (!endpoint.bearer_token_file.empty()) {
-    if (!endpoint.UsesTls()) return invalid("bearer_token_file needs TLS: the token would travel in the clear");
-    if (const auto token = ReadBearerToken(endpoint); !token.ok()) return token.status();
-  }
-  if (endpoint.max_in_flight < 1) return invalid("max_in_flight must be positive");
   if (endpoint.max_queued < 0) return invalid("max_queued must not be negative");
   if (endpoint.keepalive_ms < 1000) return invalid("keepalive must be at least 1s");
-  if (endpoint.load_balancing != "pick_first" && endpoint.load_balancing != "round_robin") {
-    return invalid("load_balancing must be pick_first or round_robin");
-  }
-  return absl::OkStatus();
+  const std::vector<EndpointMistake> mistakes = MistakesOf(endpoint);
+  if (mistakes.empty()) return absl::OkStatus();
+  return invalid(absl::StrCat(mistakes[0].setting, ": ", mistakes[0].what));
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint) {
+std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, size_t reply_bytes_max) {
   grpc::ChannelArguments args;
   // The library would re-send calls by itself: transparently configured retries, or a service config found in DNS.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   // Otherwise endpoints with one target share connections and back-off, and a changed endpoint would inherit them.
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Its name deceives: this is how long one attempt to connect may take, and it delays none.
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(endpoint.keepalive_ms));
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  args.SetInt(GRPC_ARG_MAX_METADATA_SIZE, 64 * 1024);  // a refusal with long details must stay a refusal
-  args.SetMaxReceiveMessageSize(static_cast<int>(limits::kReplyBytesMax));
+  args.SetInt(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(limits::kReplyMetadataBytesMax));
+  // The limit of a message counts after it was inflated, which is too late: participants are told not to compress, and
+  // nothing is inflated.
+  args.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1u << GRPC_COMPRESS_NONE);
+  args.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  args.SetMaxReceiveMessageSize(static_cast<int>(reply_bytes_max));
   args.SetMaxSendMessageSize(-1);  // requests were checked when they were mapped
   args.SetLoadBalancingPolicyName(endpoint.load_balancing);
   if (!endpoint.server_name.empty()) args.SetSslTargetNameOverride(endpoint.server_name);
@@ -83,20 +127,18 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint) 
 }
 
 absl::StatusOr<std::string> ReadBearerToken(const ParticipantEndpoint& endpoint) {
-  std::ifstream file(endpoint.bearer_token_file);
-  std::stringstream content;
-  content << file.rdbuf();
-  std::string token(absl::StripAsciiWhitespace(content.str()));
-  if (!file.good() || token.empty()) {
+  const std::string& path = endpoint.bearer_token_file;
+  if (path.empty()) return std::string();
+  const std::string content = ReadUpTo(path, limits::kBearerTokenBytesMax);
+  if (content.empty()) return absl::InvalidArgumentError(absl::StrCat("no token can be read from ", path));
+  if (content.size() > limits::kBearerTokenBytesMax) {
     return absl::InvalidArgumentError(
-        absl::StrCat("participant \"", endpoint.name, "\": no token in ", endpoint.bearer_token_file));
+        absl::StrCat(path, " has more than ", limits::kBearerTokenBytesMax, " bytes; such a token fits no header"));
   }
-  for (const char c : token) {
-    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("participant \"", endpoint.name, "\": ", endpoint.bearer_token_file, " is not a token"));
-    }
-  }
+  std::string token(absl::StripAsciiWhitespace(content));
+  const bool legal =
+      !token.empty() && std::all_of(token.begin(), token.end(), [](unsigned char c) { return absl::ascii_isgraph(c); });
+  if (!legal) return absl::InvalidArgumentError(absl::StrCat(path, " does not hold a token"));
   return token;
 }
 

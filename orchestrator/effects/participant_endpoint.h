@@ -2,12 +2,15 @@
 #ifndef TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_ENDPOINT_H_
 #define TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_ENDPOINT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/limits.h"
 
 namespace grpc {
 class Channel;
@@ -17,7 +20,7 @@ namespace tutti::effects {
 
 struct ParticipantEndpoint {
   std::string name;
-  std::string target;  // gRPC's syntax: "host:port", "dns:///host:port", "unix:path"
+  std::string target;  // as target.h has it
 
   bool tls = false;              // implied by any of the files below
   std::string ca_file;           // PEM; empty: the system's roots
@@ -36,14 +39,29 @@ struct ParticipantEndpoint {
   friend bool operator==(const ParticipantEndpoint&, const ParticipantEndpoint&) = default;
 };
 
-// INVALID_ARGUMENT names the participant and the setting.
+struct EndpointMistake {
+  std::string setting;  // as participants.yaml calls it: "target", "tls.ca_file"
+  std::string what;     // what is wrong with it, and the remedy
+};
+
+// Everything that would keep the participant from being called. Reads its files.
+std::vector<EndpointMistake> MistakesOf(const ParticipantEndpoint& endpoint);
+
+// INVALID_ARGUMENT names the participant and the first setting that is wrong.
 absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint);
 
 // A channel of its own, that never re-sends a call by itself and never looks for a service config. Certificate files
-// are re-read when they change.
-std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint);
+// are re-read when they change. A connection has 20 s to come about; one that is lost or refused is tried again after
+// 0.1 s, and after up to 2 s when it goes on. Replies above `reply_bytes_max` end their call with RESOURCE_EXHAUSTED.
+//
+// What a participant sends ends its own call at most, with one exception: headers or trailers above
+// limits::kReplyMetadataBytesMax end the connection with all calls on it, because gRPC 1.51 takes them for a fault of
+// the connection. Peers are told of that limit; servers that heed it (gRPC's own do) answer that call alone with an
+// error. Compressed replies are not inflated: see call_answer.h.
+std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint,
+                                           size_t reply_bytes_max = limits::kReplyBytesMax);
 
-// The content of the bearer token file without surrounding white space.
+// The content of the bearer token file without surrounding white space; empty when the endpoint has none.
 absl::StatusOr<std::string> ReadBearerToken(const ParticipantEndpoint& endpoint);
 
 }  // namespace tutti::effects

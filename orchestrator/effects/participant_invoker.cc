@@ -10,6 +10,7 @@
 #include "common/check.h"
 #include "common/logging.h"
 #include "grpc/support/time.h"
+#include "orchestrator/effects/call_answer.h"
 #include "orchestrator/effects/command_metadata.h"
 #include "orchestrator/effects/participant_line.h"
 
@@ -19,15 +20,6 @@ namespace {
 // How long one watch for a channel's state lasts. Watches cannot be cancelled, so shutting down takes this long.
 constexpr std::chrono::milliseconds kStateWatch(200);
 constexpr int kWatchesPerTokenRefresh = 25;  // every 5 s
-
-std::string ToString(const grpc::ByteBuffer& buffer) {
-  std::vector<grpc::Slice> slices;
-  if (!buffer.Valid() || !buffer.Dump(&slices).ok()) return "";
-  std::string bytes;
-  bytes.reserve(buffer.Length());
-  for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  return bytes;
-}
 
 // Until a call has a connection gRPC names the channel's target instead of a peer. A target that is itself an address
 // cannot be told from a peer; then this says false, which is the side where nothing leaves late: the call is cancelled,
@@ -144,18 +136,15 @@ void ParticipantInvoker::Send(saga::SendCommand command) {
 
 void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
   saga::SendCommand& command = call->command;
-  const auto metadata = CommandMetadata(command, clock_->WallMs() + command.timeout_ms);
+  const auto metadata = CommandMetadata(command, clock_->WallMs() + command.timeout_ms, line->bearer_token());
   if (!metadata.ok()) {
     TellNotSent(command, StatusMessage(metadata.status().message()));
     line->Begun(call);
-    line->Ended(call);
+    line->Ended(call.get());
     return;
   }
   call->line = line;
   for (const auto& [key, value] : *metadata) call->context.AddMetadata(key, value);
-  if (const std::string token = line->bearer_token(); !token.empty()) {
-    call->context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
-  }
   const gpr_timespec lifetime = gpr_time_from_millis(command.timeout_ms + command.grace_ms, GPR_TIMESPAN);
   call->context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), lifetime));
   const grpc::Slice bytes(command.request);
@@ -165,7 +154,7 @@ void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
   call->handed_over_ms = clock_->MonotonicMs();
   deadlines_.Add(call, command.timeout_ms);
   line->stub().UnaryCall(&call->context, absl::StrCat("/", command.method), grpc::StubOptions(), &call->request,
-                         &call->reply, [this, call](const grpc::Status& status) { Finished(call, status); });
+                         &call->reply, [this, raw = call.get()](const grpc::Status& status) { Finished(raw, status); });
   call->started = true;
   line->Begun(call);
 }
@@ -177,8 +166,8 @@ void ParticipantInvoker::Pump(const LinePtr& line) {
   }
 }
 
-void ParticipantInvoker::Finished(const CallPtr& call, const grpc::Status& status) {
-  const LinePtr line = call->line;
+void ParticipantInvoker::Finished(Call* call, const grpc::Status& status) {
+  LinePtr line = call->line.lock();
   const int64_t elapsed_ms = clock_->MonotonicMs() - call->handed_over_ms;
   const int64_t lifetime_ms = call->command.timeout_ms + call->command.grace_ms;
   const bool own_deadline = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && elapsed_ms >= lifetime_ms;
@@ -187,21 +176,25 @@ void ParticipantInvoker::Finished(const CallPtr& call, const grpc::Status& statu
     TellTimedOut(call);
   } else {
     call->over = true;
-    if (options_.on_reply) options_.on_reply(line->endpoint().name, status.error_code(), elapsed_ms);
+    CallAnswer answer = AnswerOf(status, &call->reply);
+    if (options_.on_reply) options_.on_reply(line->endpoint().name, answer.status.error_code(), elapsed_ms);
     saga::ReplyReceived reply;
     reply.attempt = call->command.attempt;
-    reply.code = static_cast<int>(status.error_code());
-    reply.message = StatusMessage(status.error_message());
-    if (status.ok()) reply.reply = ToString(call->reply);
+    reply.code = static_cast<int>(answer.status.error_code());
+    reply.message = StatusMessage(answer.status.error_message());
+    reply.reply = std::move(answer.reply);
     reply.mark = MarkOf(call->context);
     reply.pushback_ms = PushbackOf(call->context, status);
     reply.elapsed_ms = elapsed_ms;
     Post(call->command, std::move(reply));
   }
-  // After this Shutdown may return and the invoker be gone, unless there is more to start, which keeps it waiting.
-  line->ReleaseSlot(call.get());
+  call->reply.Clear();
+  line->ReleaseSlot(call);
   Pump(line);
-  line->Ended(call);
+  // After this Shutdown may return and the invoker be gone, unless Pump started more, which keeps it waiting.
+  ParticipantLine* const kept = line.get();
+  line.reset();
+  kept->Ended(call);
 }
 
 void ParticipantInvoker::DeadlinePassed(const CallPtr& call) {
@@ -215,14 +208,15 @@ void ParticipantInvoker::DeadlinePassed(const CallPtr& call) {
   // The clock of the wait may ring after a hand-over: then it is too early for the attempt timeout.
   if (call->handed_over_ms < 0 || clock_->MonotonicMs() < call->handed_over_ms + call->command.timeout_ms) return;
   if (call->over) return;
-  if (!call->started || !HasLeft(call->context, call->line->endpoint().target)) call->context.TryCancel();
-  TellTimedOut(call);
-  const LinePtr line = call->line;
+  const LinePtr line = call->line.lock();
+  if (line == nullptr) return;
+  if (!call->started || !HasLeft(call->context, line->endpoint().target)) call->context.TryCancel();
+  TellTimedOut(call.get());
   line->ReleaseSlot(call.get());
   Pump(line);
 }
 
-void ParticipantInvoker::TellTimedOut(const CallPtr& call) {
+void ParticipantInvoker::TellTimedOut(Call* call) {
   if (call->over.exchange(true)) return;
   Post(call->command, saga::AttemptTimedOut{call->command.attempt});
 }
@@ -275,7 +269,7 @@ void ParticipantInvoker::Drop(const saga::DropCommand& command) {
 }
 
 void ParticipantInvoker::WatchState(const LinePtr& line) {
-  const grpc_connectivity_state state = line->channel().GetState(/*try_to_connect=*/true);
+  const grpc_connectivity_state state = line->Connect();
   line->channel().NotifyOnStateChange(state, std::chrono::system_clock::now() + kStateWatch, &states_,
                                       new StateWatch{line});
 }
@@ -288,7 +282,7 @@ void ParticipantInvoker::WatchStates() {
     const LinePtr line = watch->line.lock();
     if (line == nullptr) continue;
     if (++watch->rounds % kWatchesPerTokenRefresh == 0) RefreshToken(line);
-    const grpc_connectivity_state state = line->channel().GetState(/*try_to_connect=*/true);
+    const grpc_connectivity_state state = line->Connect();
     Pump(line);
     MutexLock lock(&mu_);  // a completion queue that is shutting down takes no new watch
     const auto found = lines_.find(line->endpoint().name);

@@ -83,9 +83,9 @@ class ParticipantInvoker final : public CommandSender {
   LinePtr TakeWaiting(const CallPtr& call);  // its line when it waited, and waits no more
   void HandOver(const LinePtr& line, const CallPtr& call);
   void Pump(const LinePtr& line);
-  void Finished(const CallPtr& call, const grpc::Status& status);
+  void Finished(Call* call, const grpc::Status& status);
   void DeadlinePassed(const CallPtr& call);
-  void TellTimedOut(const CallPtr& call);
+  void TellTimedOut(Call* call);
   void TellNotSent(const saga::SendCommand& command, std::string message);
   void At(InvokerSeam seam) const;
   template <typename Body>

@@ -8,7 +8,9 @@ ParticipantLine::ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<g
     : endpoint_(std::move(endpoint)), channel_(channel), stub_(channel) {}
 
 ParticipantLine::Admission ParticipantLine::Admit(const CallPtr& call) {
+  std::list<CallPtr> ended;
   MutexLock lock(&mu_);
+  ended.swap(ended_);
   if (closed_) return Admission::kClosed;
   if (waiting_.empty() && MayHandOver()) {
     ++slots_used_;
@@ -51,7 +53,9 @@ bool ParticipantLine::TakeWaiting(const CallPtr& call) {
 
 std::vector<CallPtr> ParticipantLine::TakeReady() {
   std::vector<CallPtr> ready;
+  std::list<CallPtr> ended;
   MutexLock lock(&mu_);
+  ended.swap(ended_);
   while (!waiting_.empty() && MayHandOver()) {
     CallPtr call = waiting_.front();
     std::string key = KeyOf(call->command.saga_id, call->command.attempt);
@@ -84,11 +88,11 @@ void ParticipantLine::ReleaseSlot(Call* call) {
   --slots_used_;
 }
 
-void ParticipantLine::Ended(const CallPtr& call) {
+void ParticipantLine::Ended(Call* call) {
   const bool held_slot = call->holds_slot.exchange(false);
   MutexLock lock(&mu_);
   if (held_slot) --slots_used_;
-  under_way_.erase(call->place);
+  ended_.splice(ended_.end(), under_way_, call->place);
   if (under_way_.empty()) idle_.SignalAll();
 }
 
@@ -108,6 +112,18 @@ std::vector<CallPtr> ParticipantLine::UnderWay() const {
 void ParticipantLine::WaitUntilNothingIsUnderWay() {
   MutexLock lock(&mu_);
   while (!under_way_.empty()) idle_.Wait(&mu_);
+}
+
+grpc_connectivity_state ParticipantLine::Connect() const {
+  const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/false);
+  if (state != GRPC_CHANNEL_IDLE) return state;
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  int64_t not_before = connect_not_before_;
+  if (now.count() < not_before) return state;
+  const auto next = now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(kConnectPause);
+  // Whoever comes first asks.
+  if (!connect_not_before_.compare_exchange_strong(not_before, next.count())) return state;
+  return channel_->GetState(/*try_to_connect=*/true);
 }
 
 std::string ParticipantLine::StateName() const {
@@ -151,8 +167,7 @@ std::string ParticipantLine::KeyOf(const std::string& saga_id, const saga::Attem
 }
 
 bool ParticipantLine::MayHandOver() const {
-  return !closed_ && slots_used_ < endpoint_.max_in_flight &&
-         channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
+  return !closed_ && slots_used_ < endpoint_.max_in_flight && Connect() == GRPC_CHANNEL_READY;
 }
 
 }  // namespace tutti::effects

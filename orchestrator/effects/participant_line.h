@@ -3,6 +3,7 @@
 #define TUTTI_ORCHESTRATOR_EFFECTS_PARTICIPANT_LINE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -29,7 +30,7 @@ struct Call {
   explicit Call(saga::SendCommand sent) : command(std::move(sent)) {}
 
   saga::SendCommand command;
-  std::shared_ptr<ParticipantLine> line;  // set at hand-over
+  std::weak_ptr<ParticipantLine> line;  // set at hand-over
   grpc::ClientContext context;
   grpc::ByteBuffer request;
   grpc::ByteBuffer reply;
@@ -42,6 +43,8 @@ struct Call {
 };
 
 using CallPtr = std::shared_ptr<Call>;
+
+inline constexpr std::chrono::milliseconds kConnectPause(100);
 
 // Thread-safe. Every list of calls that a method returns is the caller's to act on, outside the line's lock: gRPC may
 // run callbacks inside the functions that start and cancel calls.
@@ -71,13 +74,21 @@ class ParticipantLine {
   void AwaitBegun(const std::string& saga_id, const saga::AttemptId& attempt);
 
   void ReleaseSlot(Call* call);
-  void Ended(const CallPtr& call);
+  // The last thing a call's own thread does. The line keeps the call, and whoever owns the line keeps that as long as a
+  // call is under way, so neither dies on that thread: gRPC's callback threads must not end the last channel, because
+  // that waits for these threads.
+  void Ended(Call* call);
 
   // No call is admitted any more; returns those that wait. Those on their way from the queue to gRPC have arrived when
   // it returns: a Drop that comes later looks for them in another line. Not from within a hand-over.
   std::list<CallPtr> Close();
   std::vector<CallPtr> UnderWay() const;
   void WaitUntilNothingIsUnderWay();
+
+  // The channel's state. Asks for a connection where there is none, but not at once when the last one was asked for
+  // less than kConnectPause ago: a peer that accepts and hangs up is a success to gRPC's own backoff, and would be
+  // called again as fast as the processor can. (With round_robin gRPC asks by itself, and no such pause can be had.)
+  grpc_connectivity_state Connect() const;
 
   std::string StateName() const;
   size_t waiting() const;
@@ -95,6 +106,8 @@ class ParticipantLine {
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 
+  mutable std::atomic<int64_t> connect_not_before_{0};  // in ticks of the steady clock
+
   mutable Mutex mu_;
   CondVar idle_;
   CondVar begun_;
@@ -104,6 +117,7 @@ class ParticipantLine {
   std::unordered_map<std::string, CallPtr> waiting_by_key_ ABSL_GUARDED_BY(mu_);
   std::unordered_set<std::string> beginning_ ABSL_GUARDED_BY(mu_);  // taken to be handed over, not yet with gRPC
   std::list<CallPtr> under_way_ ABSL_GUARDED_BY(mu_);
+  std::list<CallPtr> ended_ ABSL_GUARDED_BY(mu_);  // since the last look for commands to hand over
   std::string bearer_token_ ABSL_GUARDED_BY(mu_);
 };
 

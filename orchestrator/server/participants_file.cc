@@ -6,12 +6,16 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/ids.h"
+#include "common/limits.h"
+#include "orchestrator/definition/scalar.h"
 #include "orchestrator/definition/violations.h"
 #include "orchestrator/definition/yaml_tree.h"
 
@@ -37,22 +41,43 @@ class ParticipantReader {
              {"barrier", Bool(&participant.traits.barrier)},
              {"refusals", Refusals(&participant.traits.refusals_open)},
              {"descriptor_set", File(&participant.descriptor_set)},
-             {"concurrency", Count(&endpoint.max_in_flight)},
+             {"concurrency", Count(&endpoint.max_in_flight, limits::kConcurrencyMax)},
              {"load_balancing", Text(&endpoint.load_balancing)},
              {"bearer_token_file", File(&endpoint.bearer_token_file)},
              {"tls", [this, &endpoint](const std::string& at, const Node& value) { ReadTls(at, value, &endpoint); }}});
-    if (endpoint.target.empty()) {
-      violations_->Add(ChildPath(path, "target"), node.line,
-                       "is missing; write where the service listens, e.g. \"host:7601\"");
-    }
+    Check(path, node, endpoint);
     return participant;
   }
 
  private:
   using Setter = std::function<void(const std::string& path, const Node& value)>;
 
+  // What the settings mean together, and what their files hold. A setting that could not be read was told of already.
+  void Check(const std::string& path, const Node& node, const effects::ParticipantEndpoint& endpoint) {
+    if (!node.IsMap()) return;
+    for (const effects::EndpointMistake& mistake : effects::MistakesOf(endpoint)) {
+      const std::string at = ChildPath(path, mistake.setting);
+      if (refused_.insert(at).second) violations_->Add(at, LineOf(node, mistake.setting), mistake.what);
+    }
+  }
+
+  // Of "tls.ca_file" where it stands, else of what it would stand in.
+  static int LineOf(const Node& node, absl::string_view setting) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(setting, absl::MaxSplits('.', 1));
+    const Node* value = node.Find(parts.first);
+    if (value == nullptr) return node.line;
+    return parts.second.empty() ? value->line : LineOf(*value, parts.second);
+  }
+
+  void Refuse(const std::string& path, int line, std::string what) {
+    refused_.insert(path);
+    violations_->Add(path, line, std::move(what));
+  }
+
   void ReadMap(const std::string& path, const Node& node, const std::map<std::string, Setter>& setters) {
-    if (!node.IsMap()) return violations_->Add(path, node.line, absl::StrCat("must be a map, not ", node.Describe()));
+    if (!node.IsMap()) {
+      return Refuse(path, node.line, absl::StrCat("must be a map of settings, not ", node.Describe()));
+    }
     std::vector<std::string> known;
     for (const auto& [key, setter] : setters) known.push_back(key);
     for (const definition::Entry& entry : node.entries) {
@@ -69,6 +94,11 @@ class ParticipantReader {
   void ReadTls(const std::string& path, const Node& node, effects::ParticipantEndpoint* endpoint) {
     endpoint->tls = true;
     if (node.IsScalar() && node.text == "true") return;
+    if (!node.IsMap()) {
+      return Refuse(
+          path, node.line,
+          absl::StrCat("must be true or a map of its files, not ", node.Describe(), "; for plaintext leave it out"));
+    }
     ReadMap(path, node,
             {{"ca_file", File(&endpoint->ca_file)},
              {"certificate_file", File(&endpoint->certificate_file)},
@@ -79,7 +109,11 @@ class ParticipantReader {
   Setter Text(std::string* out) {
     return [this, out](const std::string& path, const Node& value) {
       if (!value.IsScalar() || value.text.empty()) {
-        return violations_->Add(path, value.line, absl::StrCat("must be text, not ", value.Describe()));
+        return Refuse(path, value.line, absl::StrCat("must be text, not ", value.Describe()));
+      }
+      if (!value.quoted && definition::IsTypedWord(value.text)) {
+        return Refuse(path, value.line,
+                      absl::StrCat("must be text, not `", value.text, "`; if it is meant so, put it in quotes"));
       }
       *out = value.text;
     };
@@ -92,34 +126,32 @@ class ParticipantReader {
     };
   }
 
-  Setter Bool(bool* out) {
-    return [this, out](const std::string& path, const Node& value) {
-      if (value.text != "true" && value.text != "false") {
-        return violations_->Add(path, value.line, "must be true or false");
+  Setter Bool(bool* out) { return OneOf(out, "false", "true"); }
+
+  Setter Refusals(bool* open) { return OneOf(open, "final", "open"); }
+
+  Setter OneOf(bool* out, const char* no, const char* yes) {
+    return [=, this](const std::string& path, const Node& value) {
+      if (!value.IsScalar() || (value.text != no && value.text != yes)) {
+        return Refuse(path, value.line, absl::StrCat("must be ", yes, " or ", no));
       }
-      *out = value.text == "true";
+      *out = value.text == yes;
     };
   }
 
-  Setter Refusals(bool* open) {
-    return [this, open](const std::string& path, const Node& value) {
-      if (value.text != "final" && value.text != "open") {
-        return violations_->Add(path, value.line, "must be final or open");
+  Setter Count(int* out, int most) {
+    return [=, this](const std::string& path, const Node& value) {
+      int number = 0;
+      if (!value.IsScalar() || value.quoted || !absl::SimpleAtoi(value.text, &number) || number < 1 || number > most) {
+        return Refuse(path, value.line, absl::StrCat("must be a whole number from 1 to ", most));
       }
-      *open = value.text == "open";
-    };
-  }
-
-  Setter Count(int* out) {
-    return [this, out](const std::string& path, const Node& value) {
-      if (!absl::SimpleAtoi(value.text, out) || *out < 1) {
-        violations_->Add(path, value.line, "must be a whole number of at least 1");
-      }
+      *out = number;
     };
   }
 
   const std::string folder_;
   Violations* const violations_;
+  std::set<std::string> refused_;  // paths
 };
 
 }  // namespace
@@ -144,12 +176,7 @@ absl::StatusOr<std::vector<Participant>> ParseParticipants(const std::string& te
     if (absl::Status name = ValidateName(entry.key, path); !name.ok()) {
       violations.Add(path, entry.line, std::string(name.message()));
     }
-    Participant participant = reader.Read(entry.key, entry.value);
-    if (absl::Status endpoint = effects::CheckEndpoint(participant.endpoint);
-        !participant.endpoint.target.empty() && !endpoint.ok()) {
-      violations.Add(path, entry.line, std::string(endpoint.message()));
-    }
-    participants.push_back(std::move(participant));
+    participants.push_back(reader.Read(entry.key, entry.value));
   }
   if (!violations.empty()) return violations.ToStatus();
   return participants;
