@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "grpcpp/channel.h"
 #include "orchestrator/effects/reflection/descriptor_file.h"
 #include "orchestrator/effects/reflection/reflection_client.h"
@@ -10,9 +11,15 @@
 namespace tutti::server {
 
 void Participants::Replace(const std::vector<Participant>& participants) {
-  std::map<std::string, Participant, std::less<>> table;
-  for (const Participant& participant : participants) table[participant.endpoint.name] = participant;
+  std::map<std::string, Entry, std::less<>> table;
+  for (const Participant& participant : participants) table[participant.endpoint.name].participant = participant;
   MutexLock lock(&mu_);
+  for (auto& [name, entry] : table) {
+    const auto former = participants_.find(name);
+    if (former != participants_.end() && former->second.participant.endpoint == entry.participant.endpoint) {
+      entry.reflection = former->second.reflection;
+    }
+  }
   participants_ = std::move(table);
 }
 
@@ -29,16 +36,32 @@ absl::StatusOr<google::protobuf::FileDescriptorSet> Participants::FindSymbol(abs
                                                                              absl::string_view symbol) {
   const std::optional<Participant> found = Find(participant);
   if (!found.has_value()) return absl::NotFoundError(absl::StrCat("unknown participant ", participant));
-  if (found->descriptor_set.empty()) return effects::FetchSymbol(effects::MakeChannel(found->endpoint), symbol);
-  const auto files = effects::LoadDescriptorSet(found->descriptor_set);
-  if (!files.ok()) return files.status();
-  return effects::FindSymbolIn(*files, symbol);
+  if (!found->descriptor_set.empty()) {
+    const auto files = effects::LoadDescriptorSet(found->descriptor_set);
+    if (!files.ok()) return files.status();
+    return effects::FindSymbolIn(*files, symbol);
+  }
+  const auto token = effects::ReadBearerToken(found->endpoint);
+  if (!token.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("bearer_token_file: ", token.status().message()));
+  }
+  return effects::FetchSymbol(ReflectionChannel(found->endpoint), symbol, *token);
+}
+
+std::shared_ptr<grpc::Channel> Participants::ReflectionChannel(const effects::ParticipantEndpoint& endpoint) {
+  MutexLock lock(&mu_);
+  const auto found = participants_.find(endpoint.name);
+  const bool known = found != participants_.end() && found->second.participant.endpoint == endpoint;
+  if (known && found->second.reflection != nullptr) return found->second.reflection;
+  std::shared_ptr<grpc::Channel> channel = effects::MakeChannel(endpoint, limits::kDescriptorBytesMax);
+  if (known) found->second.reflection = channel;
+  return channel;
 }
 
 std::optional<Participant> Participants::Find(absl::string_view name) const {
   MutexLock lock(&mu_);
   const auto found = participants_.find(name);
-  return found == participants_.end() ? std::nullopt : std::optional<Participant>(found->second);
+  return found == participants_.end() ? std::nullopt : std::optional<Participant>(found->second.participant);
 }
 
 }  // namespace tutti::server

@@ -1,5 +1,6 @@
 #include "orchestrator/effects/reflection/descriptor_file.h"
 
+#include <cstdint>
 #include <fstream>
 #include <map>
 #include <set>
@@ -7,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/limits.h"
+#include "google/protobuf/io/zero_copy_stream_impl.h"
 
 namespace tutti::effects {
 namespace {
@@ -49,18 +52,26 @@ bool Defines(const FileDescriptorProto& file, absl::string_view name) {
 
 absl::StatusOr<FileDescriptorSet> LoadDescriptorSet(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) return absl::NotFoundError(absl::StrCat("the descriptor set ", path, " cannot be opened"));
+  if (!stream) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the descriptor_set ", path, " cannot be opened; put it there, or leave descriptor_set out"));
+  }
+  google::protobuf::io::IstreamInputStream whole(&stream);
+  google::protobuf::io::LimitingInputStream limited(&whole, static_cast<int64_t>(limits::kDescriptorBytesMax) + 1);
   FileDescriptorSet files;
-  if (!files.ParseFromIstream(&stream) || files.file_size() == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a descriptor set; make one with protoc -o"));
+  if (!files.ParseFromZeroCopyStream(&limited) || files.file_size() == 0 ||
+      limited.ByteCount() > static_cast<int64_t>(limits::kDescriptorBytesMax)) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " is not a descriptor set of at most ",
+                                                      limits::kDescriptorBytesMax >> 20,
+                                                      " MiB; make one with protoc --include_imports -o"));
   }
   std::set<std::string> names;
   for (const FileDescriptorProto& file : files.file()) names.insert(file.name());
   for (const FileDescriptorProto& file : files.file()) {
     for (const std::string& import : file.dependency()) {
       if (names.count(import) > 0) continue;
-      return absl::InvalidArgumentError(absl::StrCat(path, " lacks ", import, ", which ", file.name(),
-                                                     " imports; make it with protoc --include_imports"));
+      return absl::FailedPreconditionError(absl::StrCat(path, " lacks ", import, ", which ", file.name(),
+                                                        " imports; make it with protoc --include_imports"));
     }
   }
   return files;

@@ -10,7 +10,8 @@
 
 namespace tutti::effects {
 
-// NOT_FOUND when there is no such file, INVALID_ARGUMENT when it is no descriptor set or lacks its imports.
+// FAILED_PRECONDITION, with the remedy, when there is no such file, or when it is no descriptor set, lacks its imports
+// or has more than limits::kDescriptorBytesMax.
 absl::StatusOr<google::protobuf::FileDescriptorSet> LoadDescriptorSet(const std::string& path);
 
 // The file that defines `symbol` and all it imports. NOT_FOUND when the set does not have it.

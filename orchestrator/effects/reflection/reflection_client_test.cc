@@ -4,13 +4,18 @@
 #include <cstdio>
 #include <fstream>
 #include <set>
+#include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "common/grpc_server.h"
+#include "common/limits.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
+#include "orchestrator/effects/participant_endpoint.h"
+#include "orchestrator/effects/raw_participant.h"
 #include "orchestrator/effects/reflection/descriptor_file.h"
 
 namespace tutti::effects {
@@ -44,6 +49,12 @@ FileDescriptorSet ShopFiles() {
   add("item.proto", "unit.proto", "Item");
   add("shop.proto", "item.proto", "Order")->add_service()->set_name("Shop");
   return files;
+}
+
+void ExpectPermanent(const absl::Status& status, const char* what) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(what));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("descriptor_set"));
 }
 
 // Gives one file a time, as servers in other languages do.
@@ -94,6 +105,11 @@ class FakeServer {
     server_ = builder.BuildAndStart();
   }
   std::shared_ptr<grpc::Channel> channel() const { return ChannelTo(port_); }
+  std::shared_ptr<grpc::Channel> ParticipantChannel(size_t reply_bytes_max) const {
+    ParticipantEndpoint endpoint;
+    endpoint.target = absl::StrCat("127.0.0.1:", port_);
+    return MakeChannel(endpoint, reply_bytes_max);
+  }
 
  private:
   int port_ = 0;
@@ -132,8 +148,7 @@ TEST(ReflectionClientTest, AMissingImportIsNotAMissingSymbol) {
   service.files.mutable_file()->DeleteSubrange(0, 1);
   FakeServer server(&service);
   const absl::Status status = FetchSymbol(server.channel(), "shop.Shop").status();
-  EXPECT_TRUE(absl::IsUnavailable(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("unit.proto"));
+  ExpectPermanent(status, "unit.proto");
 }
 
 TEST(ReflectionClientTest, ASilentServerCostsTheTimeoutAndNoMore) {
@@ -141,17 +156,129 @@ TEST(ReflectionClientTest, ASilentServerCostsTheTimeoutAndNoMore) {
   service.silent = true;
   FakeServer server(&service);
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_TRUE(absl::IsUnavailable(FetchSymbol(server.channel(), "shop.Shop", 200).status()));
+  EXPECT_TRUE(absl::IsUnavailable(FetchSymbol(server.channel(), "shop.Shop", "", 200).status()));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
 }
 
-TEST(ReflectionClientTest, AServerWithoutReflectionIsUnavailableAndSaysWhatToDo) {
+TEST(ReflectionClientTest, AServerWithoutReflectionSaysWhatToDo) {
   class Refusing final : public grpc::reflection::v1::ServerReflection::Service {
   } service;  // UNIMPLEMENTED
   FakeServer server(&service);
   const absl::Status status = FetchSymbol(server.channel(), "shop.Shop").status();
-  EXPECT_TRUE(absl::IsUnavailable(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("give a descriptor set"));
+  ExpectPermanent(status, "serves no reflection");
+}
+
+// One answer to every question.
+class Saying final : public grpc::reflection::v1::ServerReflection::Service {
+ public:
+  grpc::Status ServerReflectionInfo(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<grpc::reflection::v1::ServerReflectionResponse,
+                               grpc::reflection::v1::ServerReflectionRequest>* stream) override {
+    const auto token = context->client_metadata().find("authorization");
+    authorization =
+        token == context->client_metadata().end() ? "" : std::string(token->second.data(), token->second.size());
+    grpc::reflection::v1::ServerReflectionRequest request;
+    while (end.ok() && stream->Read(&request)) stream->Write(answer);
+    return end;
+  }
+  grpc::reflection::v1::ServerReflectionResponse answer;
+  grpc::Status end;
+  std::string authorization;
+};
+
+TEST(ReflectionClientTest, AFaultThatWillNotPassIsToldFromOneThatMay) {
+  const std::pair<grpc::StatusCode, absl::StatusCode> ends[] = {
+      {grpc::StatusCode::UNAUTHENTICATED, absl::StatusCode::kFailedPrecondition},
+      {grpc::StatusCode::PERMISSION_DENIED, absl::StatusCode::kFailedPrecondition},
+      {grpc::StatusCode::NOT_FOUND, absl::StatusCode::kNotFound},
+      {grpc::StatusCode::UNAVAILABLE, absl::StatusCode::kUnavailable},
+      {grpc::StatusCode::RESOURCE_EXHAUSTED, absl::StatusCode::kUnavailable},
+      {grpc::StatusCode::INTERNAL, absl::StatusCode::kUnavailable}};
+  for (const auto& [end, expected] : ends) {
+    Saying service;
+    service.end = grpc::Status(end, "because");
+    FakeServer server(&service);
+    const absl::Status ended = FetchSymbol(server.channel(), "shop.Shop").status();
+    EXPECT_EQ(ended.code(), expected) << end << " " << ended;
+    EXPECT_THAT(std::string(ended.message()), HasSubstr("because"));
+
+    Saying polite;
+    polite.answer.mutable_error_response()->set_error_code(end);
+    polite.answer.mutable_error_response()->set_error_message("because");
+    FakeServer other(&polite);
+    const absl::Status answered = FetchSymbol(other.channel(), "shop.Shop").status();
+    EXPECT_EQ(answered.code(), expected) << end << " " << answered;
+  }
+}
+
+TEST(ReflectionClientTest, AnswersThatCannotBeUsedArePermanent) {
+  Saying nothing;
+  FakeServer silent(&nothing);
+  ExpectPermanent(FetchSymbol(silent.channel(), "shop.Shop").status(), "gave no file");
+  Saying garbage;
+  garbage.answer.mutable_file_descriptor_response()->add_file_descriptor_proto("\xff\xff");
+  FakeServer damaged(&garbage);
+  ExpectPermanent(FetchSymbol(damaged.channel(), "shop.Shop").status(), "damaged file");
+  Saying stubborn;  // whatever is asked for, it gives shop.proto
+  stubborn.answer.mutable_file_descriptor_response()->add_file_descriptor_proto(
+      ShopFiles().file(2).SerializeAsString());
+  FakeServer other(&stubborn);
+  ExpectPermanent(FetchSymbol(other.channel(), "shop.Shop").status(), "gave another file");
+  Saying flood;
+  for (int i = 0; i < 5'000; ++i) {
+    FileDescriptorProto file;
+    file.set_name(std::to_string(i));
+    flood.answer.mutable_file_descriptor_response()->add_file_descriptor_proto(file.SerializeAsString());
+  }
+  FakeServer endless(&flood);
+  ExpectPermanent(FetchSymbol(endless.channel(), "shop.Shop").status(), "files");
+}
+
+TEST(ReflectionClientTest, FilesLargerThanRepliesMayBe) {
+  V1Fake service;
+  FileDescriptorProto* file = service.files.mutable_file(2);
+  auto* codes = file->add_enum_type();
+  codes->set_name("Codes");
+  for (int i = 0; file->ByteSizeLong() < 2 * limits::kReplyBytesMax; ++i) {
+    for (int j = 0; j < 1000; ++j) codes->add_value()->set_name(absl::StrCat("CODE_NUMBER_", i, "_", j));
+  }
+  FakeServer server(&service);
+  const auto files = FetchSymbol(server.ParticipantChannel(limits::kDescriptorBytesMax), "shop.Shop");
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->file_size(), 3);
+  ExpectPermanent(FetchSymbol(server.ParticipantChannel(limits::kReplyBytesMax), "shop.Shop").status(), "split");
+}
+
+TEST(ReflectionClientTest, TheTokenGoesAlong) {
+  Saying service;
+  FakeServer server(&service);
+  EXPECT_FALSE(FetchSymbol(server.channel(), "shop.Shop").ok());
+  EXPECT_EQ(service.authorization, "");
+  EXPECT_FALSE(FetchSymbol(server.channel(), "shop.Shop", "sesame").ok());
+  EXPECT_EQ(service.authorization, "Bearer sesame");
+}
+
+TEST(ReflectionClientTest, AnHttpStatusMayPass) {
+  for (const char* status : {"401", "403", "404", "503"}) {
+    raw::Participant proxy([status](uint32_t stream, int) {
+      return raw::Headers(stream, {{":status", status}}, /*end_stream=*/true);
+    });
+    const absl::Status answer = FetchSymbol(ChannelTo(proxy.port()), "shop.Shop").status();
+    EXPECT_TRUE(absl::IsUnavailable(answer)) << answer;
+    EXPECT_THAT(std::string(answer.message()), HasSubstr(status));
+  }
+}
+
+TEST(ReflectionClientTest, ItWaitsForAConnectionThatTakesItsTime) {
+  raw::Participant far([](uint32_t stream, int) { return raw::Status(stream, "5", "not here"); },
+                       [](int) {
+                         std::this_thread::sleep_for(std::chrono::milliseconds(500));
+                         return true;
+                       });
+  effects::ParticipantEndpoint endpoint;
+  endpoint.target = absl::StrCat("127.0.0.1:", far.port());
+  EXPECT_TRUE(absl::IsNotFound(FetchSymbol(MakeChannel(endpoint), "shop.Shop").status()));
 }
 
 TEST(ReflectionClientTest, NobodyListeningIsUnavailable) {
@@ -161,7 +288,7 @@ TEST(ReflectionClientTest, NobodyListeningIsUnavailable) {
     ASSERT_TRUE(server.ok());
     port = (*server)->port();
   }
-  EXPECT_TRUE(absl::IsUnavailable(FetchSymbol(ChannelTo(port), "shop.Shop", 2'000).status()));
+  EXPECT_TRUE(absl::IsUnavailable(FetchSymbol(ChannelTo(port), "shop.Shop", "", 200).status()));
 }
 
 TEST(DescriptorFileTest, FindsTypesAndWhatTheyImport) {
@@ -184,8 +311,13 @@ TEST(DescriptorFileTest, LoadsACompleteSetOnly) {
   FileDescriptorSet torn = ShopFiles();
   torn.mutable_file()->DeleteSubrange(0, 1);
   EXPECT_THAT(std::string(write(torn.SerializeAsString()).status().message()), HasSubstr("--include_imports"));
-  EXPECT_TRUE(absl::IsInvalidArgument(write("syntax = \"proto3\";").status()));
-  EXPECT_TRUE(absl::IsNotFound(LoadDescriptorSet(path + ".missing").status()));
+  for (const absl::Status& status :
+       {write("syntax = \"proto3\";").status(), write("").status(), write(torn.SerializeAsString()).status(),
+        LoadDescriptorSet(path + ".missing").status(), LoadDescriptorSet(::testing::TempDir()).status(),
+        LoadDescriptorSet("/dev/zero").status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  }
+  EXPECT_THAT(std::string(LoadDescriptorSet(path + ".missing").status().message()), HasSubstr("cannot be opened"));
   std::remove(path.c_str());
 }
 
