@@ -3,7 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/limits.h"
 #include "grpc/grpc_security.h"
 #include "grpcpp/support/status.h"
 
@@ -14,10 +16,25 @@ constexpr char kRefusal[] = "the server is shutting down; repeat the same reques
 
 using SharedGate = std::shared_ptr<CallGate>;
 
-void AskGate(void* state, grpc_auth_context*, const grpc_metadata*, size_t, grpc_process_auth_metadata_done_cb done,
-             void* call) {
-  const bool closed = (*static_cast<SharedGate*>(state))->closed();
-  done(call, nullptr, 0, nullptr, 0, closed ? GRPC_STATUS_UNAVAILABLE : GRPC_STATUS_OK, closed ? kRefusal : nullptr);
+constexpr size_t kHeaderOverhead = 32;  // RFC 9113, 6.5.2
+
+grpc::Status Judge(const CallGate& gate, size_t header_bytes) {
+  if (gate.closed()) return grpc::Status(grpc::StatusCode::UNAVAILABLE, kRefusal);
+  if (header_bytes <= limits::kHeaderBytesMax) return grpc::Status::OK;
+  return grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                      absl::StrCat("the headers of this call have ", header_bytes, " bytes; at most ",
+                                   limits::kHeaderBytesMax, " are taken: send less metadata"));
+}
+
+void AskGate(void* state, grpc_auth_context*, const grpc_metadata* headers, size_t count,
+             grpc_process_auth_metadata_done_cb done, void* call) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < count; ++i) {
+    bytes += GRPC_SLICE_LENGTH(headers[i].key) + GRPC_SLICE_LENGTH(headers[i].value) + kHeaderOverhead;
+  }
+  const grpc::Status status = Judge(**static_cast<SharedGate*>(state), bytes);
+  done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()),
+       status.ok() ? nullptr : status.error_message().c_str());
 }
 
 void ForgetGate(void* state) {
@@ -47,8 +64,10 @@ class GatedPlaintext final : public grpc::ServerCredentials {
 
 }  // namespace
 
-grpc::Status CallGate::Process(const InputMetadata&, grpc::AuthContext*, OutputMetadata*, OutputMetadata*) {
-  return closed() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, kRefusal) : grpc::Status::OK;
+grpc::Status CallGate::Process(const InputMetadata& headers, grpc::AuthContext*, OutputMetadata*, OutputMetadata*) {
+  size_t bytes = 0;
+  for (const auto& [key, value] : headers) bytes += key.size() + value.size() + kHeaderOverhead;
+  return Judge(*this, bytes);
 }
 
 std::shared_ptr<grpc::ServerCredentials> PlaintextCredentials(std::shared_ptr<CallGate> gate) {

@@ -1,6 +1,9 @@
-// Where a draining server turns new calls away. A call that reaches a gRPC server after Shutdown began, and before its
-// client read that the connection is going away, would end as a bare CANCELLED, which tells the client that somebody
-// gave the call up. The gate stands before that: in the security layer, the only place ahead of the server's own.
+// Where calls are turned away before any handler: by a draining server, and those with too many headers. A call that
+// reaches a gRPC server after Shutdown began, and before its client read that the connection is going away, would end
+// as a bare CANCELLED, which tells the client that somebody gave the call up. The gate stands before that: in the
+// security layer, the only place ahead of the server's own. Headers beyond limits::kHeaderBytesMax end their own call
+// with RESOURCE_EXHAUSTED; gRPC's own limit would end the connection, with all calls on it, and does so from
+// limits::kHeaderBytesHardMax on.
 #ifndef TUTTI_COMMON_CALL_GATE_H_
 #define TUTTI_COMMON_CALL_GATE_H_
 

@@ -1,11 +1,10 @@
 #include "common/errors.h"
 
-#include <algorithm>
-
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -34,25 +33,17 @@ void AddDetail(absl::string_view url, std::string value, google::rpc::Status* ou
 
 }  // namespace
 
-std::string TruncateUtf8(absl::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return std::string(text);
-  constexpr absl::string_view kEllipsis = "...";
-  size_t size = bytes_max - std::min(bytes_max, kEllipsis.size());
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
-  return absl::StrCat(text.substr(0, size), kEllipsis.substr(0, bytes_max));
-}
-
 absl::Status InvalidArgumentError(absl::string_view reason, const std::vector<FieldViolation>& violations) {
   TUTTI_CHECK(!violations.empty(), "an invalid argument needs at least one violation");
   std::string message;
   google::rpc::BadRequest bad_request;
   for (size_t i = 0; i < violations.size(); ++i) {
     auto* violation = bad_request.add_field_violations();
-    violation->set_field(violations[i].field);
-    violation->set_description(violations[i].description);
+    violation->set_field(ToUtf8(violations[i].field));
+    violation->set_description(ToUtf8(violations[i].description));
     if (i < kViolationsInMessageMax) {
-      absl::StrAppend(&message, i == 0 ? "" : "; ", violations[i].field, violations[i].field.empty() ? "" : ": ",
-                      violations[i].description);
+      absl::StrAppend(&message, i == 0 ? "" : "; ", violation->field(), violation->field().empty() ? "" : ": ",
+                      violation->description());
     }
   }
   if (violations.size() > kViolationsInMessageMax) {

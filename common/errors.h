@@ -3,7 +3,6 @@
 #ifndef TUTTI_COMMON_ERRORS_H_
 #define TUTTI_COMMON_ERRORS_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,7 +19,8 @@ struct FieldViolation {
   std::string description;  // what is wrong and what to do
 };
 
-// INVALID_ARGUMENT whose message lists the violations and whose details carry them. Needs at least one.
+// INVALID_ARGUMENT whose message lists the violations and whose details carry them. Needs at least one. They may quote
+// any bytes: what is not UTF-8 in them is replaced.
 absl::Status InvalidArgumentError(absl::string_view reason, const std::vector<FieldViolation>& violations);
 
 // `reason` is stable, UPPER_SNAKE_CASE, and documented in docs/errors.md.
@@ -36,9 +36,6 @@ std::vector<FieldViolation> ViolationsOf(const absl::Status& status);
 std::string ErrorDetailsOf(const absl::Status& status);
 // The other way: attaches the details of a serialized google.rpc.Status. Unreadable ones are ignored.
 absl::Status FromErrorDetails(absl::Status status, absl::string_view details);
-
-// At most bytes_max bytes, cut between characters, ending in "..." when something was cut.
-std::string TruncateUtf8(absl::string_view text, size_t bytes_max);
 
 }  // namespace tutti
 

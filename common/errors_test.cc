@@ -69,11 +69,14 @@ TEST(ErrorsTest, GarbageDetailsAreIgnored) {
   EXPECT_EQ(FromErrorDetails(absl::AbortedError("a"), "\xff\xff"), absl::AbortedError("a"));
 }
 
-TEST(ErrorsTest, TruncationKeepsCharactersWhole) {
-  EXPECT_EQ(TruncateUtf8("short", 5), "short");
-  EXPECT_EQ(TruncateUtf8("longer text", 8), "longe...");
-  EXPECT_EQ(TruncateUtf8("a\xc3\xa9\xc3\xa9\xc3\xa9", 5), "a...");  // é is two bytes and not cut in half
-  EXPECT_EQ(TruncateUtf8("abcdef", 2), "..");
+// Advice that was cut in the middle of a character, say.
+TEST(ErrorsTest, ViolationsCanBeReadWhateverTheyQuote) {
+  const absl::Status status = InvalidArgumentError("BAD", {{"input.caf\xe9", "`\xe2\x82` is no number"}});
+  const std::vector<FieldViolation> kept =
+      ViolationsOf(FromErrorDetails(absl::InvalidArgumentError(""), ErrorDetailsOf(status)));
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].field, "input.caf\xef\xbf\xbd");
+  EXPECT_EQ(kept[0].description, "`\xef\xbf\xbd\xef\xbf\xbd` is no number");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "common/call_gate.h"
 #include "common/call_interceptor.h"
 #include "common/health_service.h"
+#include "common/limits.h"
 #include "common/mutex.h"
 #include "common/reflection_service.h"
 #include "google/rpc/error_details.pb.h"
@@ -115,6 +116,14 @@ absl::StatusOr<Listener> Listen(const std::string& address, std::shared_ptr<grpc
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second process would share the port unnoticed
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
+  // gRPC inflates a message before it looks at its size. Without the filter that does, a compressed one is refused as
+  // it came.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kRequestMessageBytesMax));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits::kHeaderBytesHardMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits::kConnectionStreamsMax);
   builder.SetOption(std::make_unique<NamesOption>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
   if (observer != nullptr) {

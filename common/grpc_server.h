@@ -34,6 +34,11 @@ struct GrpcServerOptions {
 };
 
 // Starts NOT_SERVING. Thread-safe.
+//
+// What a client sends is bounded before any handler: requests by limits::kRequestMessageBytesMax, headers by
+// limits::kHeaderBytesMax (both RESOURCE_EXHAUSTED, for that call alone; headers beyond limits::kHeaderBytesHardMax end
+// the connection), calls of a connection by limits::kConnectionStreamsMax. Compressed requests are UNIMPLEMENTED and
+// never inflated.
 class GrpcServer {
  public:
   // Services are not owned and must outlive the server. UNAVAILABLE when the address cannot be bound; INVALID_ARGUMENT

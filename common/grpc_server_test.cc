@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/call_observer.h"
 #include "common/health_service.h"
+#include "common/limits.h"
 #include "common/mutex.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -349,6 +350,77 @@ TEST(DrainTest, WaitsAreEndedOnceNobodyCanStartAnotherOne) {
   EXPECT_EQ(call.get().error_message(), "ended");
 }
 
+// Answers at once, and counts.
+class CountingService final : public tutti::v1::SagaService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const tutti::v1::GetSagaRequest*,
+                                    tutti::v1::GetSagaResponse*) override {
+    ++calls;
+    auto* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+  std::atomic<int> calls{0};
+};
+
+grpc::Status Get(
+    const std::shared_ptr<grpc::Channel>& channel, const std::string& saga_id,
+    const std::function<void(grpc::ClientContext*)>& prepare = [](grpc::ClientContext*) {}) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  prepare(&context);
+  tutti::v1::GetSagaRequest request;
+  tutti::v1::GetSagaResponse response;
+  request.set_saga_id(saga_id);
+  return tutti::v1::SagaService::NewStub(channel)->GetSaga(&context, request, &response);
+}
+
+TEST(BoundsTest, CompressedRequestsAreRefusedAsTheyCame) {
+  CountingService service;
+  auto server = MustStart({}, {&service});
+  const auto channel = ChannelTo(server->port());
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    const grpc::Status status = Get(channel, std::string(100'000, '0'), [&](grpc::ClientContext* context) {
+      context->set_compression_algorithm(algorithm);
+    });
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << status.error_message();
+  }
+  EXPECT_EQ(service.calls, 0);
+  EXPECT_TRUE(Get(channel, "plain").ok());
+}
+
+TEST(BoundsTest, RequestsHaveALimit) {
+  CountingService service;
+  auto server = MustStart({}, {&service});
+  const auto channel = ChannelTo(server->port());
+  EXPECT_TRUE(Get(channel, std::string(limits::kRequestMessageBytesMax - 100, 'x')).ok());
+  EXPECT_EQ(Get(channel, std::string(limits::kRequestMessageBytesMax, 'x')).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(service.calls, 1);
+}
+
+void ExpectThatOnlyTheCallWithTooManyHeadersEnds(const std::shared_ptr<grpc::Channel>& channel,
+                                                 HoldingService* service) {
+  auto held = std::async(std::launch::async, [&] { return Get(channel, "held"); });
+  auto arrived = service->arrived_.get_future();
+  ASSERT_EQ(arrived.wait_for(kPatience), std::future_status::ready);
+  for (const size_t bytes : {limits::kHeaderBytesMax, static_cast<size_t>(limits::kHeaderBytesHardMax) - 4096}) {
+    const grpc::Status fat = Get(
+        channel, "fat", [&](grpc::ClientContext* context) { context->AddMetadata("cookie", std::string(bytes, 'c')); });
+    EXPECT_EQ(fat.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(fat.error_message(), testing::HasSubstr("at most 8192 are taken"));
+  }
+  arrived.get()->Finish(grpc::Status::OK);
+  const grpc::Status status = held.get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(BoundsTest, TooManyHeadersEndTheirCallAndNotItsNeighbours) {
+  HoldingService service;
+  auto server = MustStart({}, {&service});
+  ExpectThatOnlyTheCallWithTooManyHeadersEnds(ChannelTo(server->port()), &service);
+}
+
 TEST(StartTest, PortInUseIsUnavailable) {
   auto server = MustStart();
   GrpcServerOptions options;
@@ -433,6 +505,14 @@ TEST_F(TlsTest, ClientCaMakesClientsShowACertificate) {
   EXPECT_FALSE(CheckOverTls(server->port(), /*with_certificate=*/false).ok());
   const grpc::Status status = CheckOverTls(server->port(), /*with_certificate=*/true);
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(TlsTest, TooManyHeadersEndTheirCallAndNotItsNeighbours) {
+  HoldingService service;
+  auto server = MustStart(options_, {&service});
+  grpc::SslCredentialsOptions ssl;
+  ssl.pem_root_certs = Read("cert.pem");
+  ExpectThatOnlyTheCallWithTooManyHeadersEnds(ChannelOfItsOwn(server->port(), grpc::SslCredentials(ssl)), &service);
 }
 
 TEST_F(TlsTest, UnusableFilesAreNamed) {

@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 
 namespace tutti {
 namespace {

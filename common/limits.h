@@ -18,9 +18,18 @@ inline constexpr size_t kReplyBytesMax = 256 * 1024;  // kept in the record as w
 // where it is made. What common servers take is four times this.
 inline constexpr size_t kRequestBytesMax = 1024 * 1024;
 inline constexpr size_t kOutputBytesMax = 256 * 1024;  // a reply with its defaults written out can be 200 times itself
-// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, a list two.
-// Parsers take 100 in all, and our own messages around it need some of them.
+// Of one output, told one by one; the last counts the rest. Each is a history entry, and kept in the record.
+inline constexpr size_t kOutputFailuresMax = 16;
+// Of an input as JSON, defaults written out: one answer holds it beside the output.
+inline constexpr size_t kShownInputBytesMax = 1024 * 1024;
+// Of the messages that one mapping reads and makes, in memory: the two bytes of an empty message of a thousand fields
+// take eight thousand there.
+inline constexpr size_t kDecodedBytesMax = 64 * 1024 * 1024;
+// Levels of messages in a google.protobuf.Struct that is stored or answered: an object counts three, and a list, which
+// has two, as well, because protobuf's JSON printers make no difference. Parsers take 100 in all, and our own messages
+// around it need some of them.
 inline constexpr int kJsonLevelsMax = 90;
+inline constexpr int kMessageLevelsMax = 100;  // of a mapped request: what parsers take unless told otherwise
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
 inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
 // Of any duration in a definition: a command older than its horizon is not sent anyway.
@@ -45,9 +54,23 @@ inline constexpr size_t kStatusMessageBytesMax = 1024;  // of a participant, kep
 // gRPC turns a status whose trailers exceed 8 KiB into RESOURCE_EXHAUSTED.
 inline constexpr size_t kStatusDetailsBytesMax = 6 * 1024;
 
+// Any request, of a participant's server too: a definition and a mapped request are the largest there are.
+inline constexpr size_t kRequestMessageBytesMax = 1024 * 1024 + 128 * 1024;
+// Headers of a call, names and values and 32 for each, as HTTP/2 counts: what gRPC's servers take unless told
+// otherwise.
+inline constexpr size_t kHeaderBytesMax = 8 * 1024;
+// Up to here gRPC reads the headers of a call, so that it can be refused by itself; with more, its connection ends.
+// Every call under way may hold as much while it is read. More than the proxies on the way let pass.
+inline constexpr int kHeaderBytesHardMax = 128 * 1024;
+// Each costs 20 to 25 KiB before it holds anything. Calls beyond wait inside their client.
+inline constexpr int kConnectionStreamsMax = 1000;
+
 inline constexpr uint32_t kSlots = 4096;               // fixed for ever: keys on disk are laid out by slot
 inline constexpr size_t kMailboxRequestsMax = 10'000;  // per shard; client requests beyond it are refused
-inline constexpr size_t kShardBatchMax = 512;          // events stepped for one write set
+// Of the inputs, labels and replies in them: 10,000 of the largest would be 2.5 GiB. A shard copies each some times on
+// its way to the disk. As much as a good disk takes in a tenth of a second.
+inline constexpr size_t kMailboxBytesMax = 16 * 1024 * 1024;
+inline constexpr size_t kShardBatchMax = 512;  // events stepped for one write set
 inline constexpr size_t kCommitBatchMax =
     1024;  // sagas in one synced write; beyond, latency grows and throughput does not
 // Commands that wait for a participant's committer: seconds of work; beyond, they are answered UNAVAILABLE.
@@ -61,9 +84,32 @@ inline constexpr size_t kEndedScanMax = 2'000;
 inline constexpr size_t kPageBytesMax = 3 * 1024 * 1024;
 // Any answer: the same 4 MiB, less what gRPC and a status need.
 inline constexpr size_t kAnswerBytesMax = 4 * 1024 * 1024 - 16 * 1024;
+inline constexpr size_t kSagaWithPayloadsBytesMax = kAnswerBytesMax - 1024;  // less what stands around it in an answer
+// A saga without input and output: its steps with two names and the message of a parking each, labels, an abort's
+// reason.
+inline constexpr size_t kSagaBytesMax = 128 * 1024;
+static_assert(kStepsMax * (2 * kNameBytesMax + kStatusMessageBytesMax + 128) +
+                      kLabelsMax * (kNameBytesMax + kLabelBytesMax + 16) + 2 * kStatusMessageBytesMax + 1024 <=
+                  kSagaBytesMax,
+              "the largest saga fits");
+// Requests up to this size are read and checked on gRPC's own threads: some tens of microseconds.
+inline constexpr size_t kInlineRequestBytesMax = 8 * 1024;
+// Calls that wait for a thread, of each kind; beyond, they would have waited for seconds.
+inline constexpr size_t kReadsWaitingMax = 1024;
+inline constexpr size_t kListsWaitingMax = 128;
+inline constexpr size_t kLargeRequestsWaitingMax = 1024;
+inline constexpr size_t kAppliesWaitingMax = 32;
+// Bytes that calls of a kind (starts and words, reads, definitions) hold together: requests until they are answered,
+// and answers until their clients have taken them, which one that reads nothing never does. Where they are full, what
+// has no more than kInlineRequestBytesMax still finds room: it must not wait behind what is large.
+inline constexpr size_t kHeldRequestBytesMax = 48 * 1024 * 1024;
+inline constexpr size_t kHeldAnswerBytesMax = 32 * 1024 * 1024;
+// RunSaga and WatchSaga calls that wait: 25 KiB each in gRPC, before anything is waited for.
+inline constexpr size_t kWaitingCallsMax = 10'000;
 inline constexpr size_t kFilterBytesMax = 4096;
-// Events a watcher may be behind before it is served from the store again.
+// Events, and bytes of them, a watcher may be behind before it is served from the store again.
 inline constexpr size_t kWatchBufferMax = 256;
+inline constexpr size_t kWatchBufferBytesMax = 32 * 1024;
 
 }  // namespace tutti::limits
 

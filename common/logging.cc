@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "common/utf8.h"
 #include "spdlog/logger.h"
 #include "spdlog/pattern_formatter.h"
 #include "spdlog/sinks/stdout_sinks.h"
@@ -13,7 +14,7 @@ namespace {
 
 void AppendJsonString(absl::string_view text, std::string* out) {
   out->push_back('"');
-  for (const char c : text) {
+  for (const char c : ToUtf8(text)) {
     switch (c) {
       case '"':
         out->append("\\\"");

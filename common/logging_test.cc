@@ -11,7 +11,7 @@ namespace {
 TEST(LoggingTest, LinesAreJsonWhateverTheFieldsHold) {
   testing::internal::CaptureStderr();
   InitLogging("test", LogLevel::kInfo);
-  Log(LogLevel::kWarning, "a \"quoted\" {} %v\nmessage", {{"saga_id", "s\\1"}, {"tab", "\t"}});
+  Log(LogLevel::kWarning, "a \"quoted\" {} %v\nmessage", {{"saga_id", "s\\1"}, {"tab", "\t"}, {"latin", "caf\xe9"}});
   const std::string line = testing::internal::GetCapturedStderr();
   ASSERT_EQ(line.find('\n'), line.size() - 1) << "one line, ended once: " << line;
   google::protobuf::Struct json;
@@ -21,6 +21,7 @@ TEST(LoggingTest, LinesAreJsonWhateverTheFieldsHold) {
   EXPECT_EQ(json.fields().at("message").string_value(), "a \"quoted\" {} %v\nmessage");
   EXPECT_EQ(json.fields().at("saga_id").string_value(), "s\\1");
   EXPECT_EQ(json.fields().at("tab").string_value(), "\t");
+  EXPECT_EQ(json.fields().at("latin").string_value(), "caf\xef\xbf\xbd");
   EXPECT_EQ(json.fields().count("time"), 1u);
 }
 

@@ -1,10 +1,13 @@
 #include "orchestrator/api/answers.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
 
 namespace tutti::api {
 namespace {
+
+constexpr int64_t kOverloadedRetryMs = 500;
 
 absl::string_view DefaultReason(absl::StatusCode code) {
   switch (code) {
@@ -30,6 +33,19 @@ absl::string_view DefaultReason(absl::StatusCode code) {
 grpc::Status ToAnswer(const absl::Status& status) {
   if (status.ok() || !ReasonOf(status).empty()) return ToGrpcStatus(status);
   return ToGrpcStatus(WithReason(status, DefaultReason(status.code())));
+}
+
+absl::Status OverloadedError(absl::string_view what) {
+  return WithReason(WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat("there are more ", what,
+                                                                             " than the server holds; repeat "
+                                                                             "the same request later")),
+                                   kOverloadedRetryMs),
+                    "OVERLOADED");
+}
+
+absl::Status SagaError(const absl::Status& status, absl::string_view saga_id) {
+  if (!absl::IsNotFound(status)) return status;
+  return WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", saga_id)), "SAGA_NOT_FOUND");
 }
 
 }  // namespace tutti::api

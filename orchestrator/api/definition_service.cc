@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -9,7 +10,6 @@
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/limits.h"
-#include "orchestrator/api/answers.h"
 #include "orchestrator/api/page_token.h"
 #include "orchestrator/api/saga_view.h"
 
@@ -18,12 +18,8 @@ namespace {
 
 constexpr int kListPageDefault = 100;
 constexpr absl::string_view kListQuery = "definitions|";
-
-grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext* context, const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToAnswer(status));
-  return reactor;
-}
+// Applies that wait for different participants at the same time.
+constexpr int kApplies = 4;
 
 absl::Status NamedError(const absl::Status& status) {
   const bool unnamed = absl::IsNotFound(status) && ReasonOf(status).empty();
@@ -47,12 +43,39 @@ v1::Definition DefinitionService::ToDefinition(const storage::v1::DefinitionReco
   return definition;
 }
 
-grpc::ServerUnaryReactor* DefinitionService::ApplyDefinition(grpc::CallbackServerContext* context,
-                                                             const v1::ApplyDefinitionRequest* request,
-                                                             v1::ApplyDefinitionResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Post([=, this] { reactor->Finish(ToAnswer(Apply(*request, response))); });
-  return reactor;
+DefinitionService::DefinitionService(Definitions* definitions)
+    : definitions_(definitions),
+      applies_({.threads = kApplies, .waiting_max = limits::kAppliesWaitingMax}),
+      changes_({.threads = 1, .waiting_max = limits::kReadsWaitingMax}) {}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* DefinitionService::Handle(WorkerPool* pool, bool blocks, Context* context,
+                                                    const Bytes* request, Bytes* response,
+                                                    absl::Status (DefinitionService::*handle)(const Request&, Response*)
+                                                        const) {
+  auto* call = new UnaryCall(context, request, response, &budgets_);
+  const auto work = [=, this] {
+    Request message;
+    Response answer;
+    absl::Status status = call->Parse(&message);
+    if constexpr (std::is_same_v<Request, v1::ApplyDefinitionRequest>) {
+      if (!status.ok())
+        status = InvalidArgumentError("INVALID_DEFINITION", {{"source", "cannot be read: is no UTF-8"}});
+    }
+    if (status.ok()) status = (this->*handle)(message, &answer);
+    if (!status.ok()) return call->Fail(status);
+    call->Answer(answer);
+  };
+  if (blocks) {
+    call->WorkOn(pool, work);
+  } else {
+    call->Work(pool, work);
+  }
+  return call;
+}
+
+grpc::ServerUnaryReactor* DefinitionService::ApplyDefinition(Context* context, const Bytes* request, Bytes* response) {
+  return Handle(&applies_, /*blocks=*/true, context, request, response, &DefinitionService::Apply);
 }
 
 absl::Status DefinitionService::Apply(const v1::ApplyDefinitionRequest& request,
@@ -72,10 +95,8 @@ absl::Status DefinitionService::Apply(const v1::ApplyDefinitionRequest& request,
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* DefinitionService::GetDefinition(grpc::CallbackServerContext* context,
-                                                           const v1::GetDefinitionRequest* request,
-                                                           v1::GetDefinitionResponse* response) {
-  return AnswerNow(context, Get(*request, response));
+grpc::ServerUnaryReactor* DefinitionService::GetDefinition(Context* context, const Bytes* request, Bytes* response) {
+  return Handle(&changes_, /*blocks=*/false, context, request, response, &DefinitionService::Get);
 }
 
 absl::Status DefinitionService::Get(const v1::GetDefinitionRequest& request,
@@ -90,10 +111,8 @@ absl::Status DefinitionService::Get(const v1::GetDefinitionRequest& request,
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* DefinitionService::ListDefinitions(grpc::CallbackServerContext* context,
-                                                             const v1::ListDefinitionsRequest* request,
-                                                             v1::ListDefinitionsResponse* response) {
-  return AnswerNow(context, List(*request, response));
+grpc::ServerUnaryReactor* DefinitionService::ListDefinitions(Context* context, const Bytes* request, Bytes* response) {
+  return Handle(&changes_, /*blocks=*/false, context, request, response, &DefinitionService::List);
 }
 
 absl::Status DefinitionService::List(const v1::ListDefinitionsRequest& request,
@@ -113,12 +132,9 @@ absl::Status DefinitionService::List(const v1::ListDefinitionsRequest& request,
   return absl::OkStatus();
 }
 
-grpc::ServerUnaryReactor* DefinitionService::DisableDefinition(grpc::CallbackServerContext* context,
-                                                               const v1::DisableDefinitionRequest* request,
-                                                               v1::DisableDefinitionResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Post([=, this] { reactor->Finish(ToAnswer(Disable(*request, response))); });
-  return reactor;
+grpc::ServerUnaryReactor* DefinitionService::DisableDefinition(Context* context, const Bytes* request,
+                                                               Bytes* response) {
+  return Handle(&changes_, /*blocks=*/true, context, request, response, &DefinitionService::Disable);
 }
 
 absl::Status DefinitionService::Disable(const v1::DisableDefinitionRequest& request,
@@ -141,12 +157,8 @@ absl::Status DefinitionService::Disable(const v1::DisableDefinitionRequest& requ
   return Newest(request.name(), response->mutable_definition());
 }
 
-grpc::ServerUnaryReactor* DefinitionService::EnableDefinition(grpc::CallbackServerContext* context,
-                                                              const v1::EnableDefinitionRequest* request,
-                                                              v1::EnableDefinitionResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Post([=, this] { reactor->Finish(ToAnswer(Enable(*request, response))); });
-  return reactor;
+grpc::ServerUnaryReactor* DefinitionService::EnableDefinition(Context* context, const Bytes* request, Bytes* response) {
+  return Handle(&changes_, /*blocks=*/true, context, request, response, &DefinitionService::Enable);
 }
 
 absl::Status DefinitionService::Enable(const v1::EnableDefinitionRequest& request,

@@ -2,8 +2,12 @@
 
 #include <utility>
 
+#include "common/errors.h"
+#include "common/limits.h"
 #include "orchestrator/api/answers.h"
-#include "orchestrator/api/saga_view.h"
+#include "orchestrator/api/same_start.h"
+#include "orchestrator/api/start_answer.h"
+#include "orchestrator/api/start_check.h"
 #include "orchestrator/saga/record_query.h"
 
 namespace tutti::api {
@@ -13,34 +17,82 @@ bool IsReached(const storage::v1::SagaRecord& record, v1::WaitUntil until) {
   return until != v1::WAIT_UNTIL_FINISHED && record.committed_ms() != 0;
 }
 
-grpc::ServerUnaryReactor* RunCall::Begin(const Rooms& rooms, shard::StartRequest start,
-                                         const v1::RunSagaRequest* request, v1::RunSagaResponse* response) {
-  const auto call = std::make_shared<RunCall>(rooms, request, response);
+grpc::ServerUnaryReactor* RunCall::Begin(const Rooms& rooms, grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+  const auto call = std::make_shared<RunCall>(rooms, context, request, response);
   call->self_ = call;
+  call->Work(rooms.large, [call] { call->Start(); });
+  return call.get();
+}
+
+absl::StatusOr<shard::StartRequest> RunCall::CheckRequest() {
+  v1::RunSagaRequest request;
+  if (absl::Status status = Parse(&request); !status.ok()) return status;
+  if (!v1::WaitUntil_IsValid(request.wait_until())) {
+    return InvalidArgumentError("FIELD_INVALID", {{"wait_until", "must be COMMITTED or FINISHED"}});
+  }
+  until_ = request.wait_until();
+  auto start =
+      CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
+  if (start.ok()) CarryTrace(client_metadata(), &*start);
+  return start;
+}
+
+void RunCall::Start() {
+  const auto call = shared_from_this();
+  auto start = CheckRequest();
+  if (!start.ok()) return Refuse(start.status());
   {
     // Before the start: the saga may be over before its start is answered.
-    MutexLock lock(&call->mu_);
-    call->subscription_ =
-        rooms.hub->Subscribe(start.saga_id, [call](const effects::WatchHub::Record& record,
-                                                   const effects::WatchHub::History&) { call->OnPublished(record); });
+    MutexLock lock(&mu_);
+    subscription_ =
+        rooms_.hub->Subscribe(start->saga_id, [call](const effects::WatchHub::Record& record,
+                                                     const effects::WatchHub::History&) { call->OnPublished(record); });
   }
-  rooms.waiting->Add(call.get(), [call](const absl::Status& status) { call->End(status); });
-  rooms.router->Start(std::move(start),
-                      [call](absl::StatusOr<shard::StartResult> result) { call->OnStarted(std::move(result)); });
-  return call.get();
+  const absl::Status waits = rooms_.waiting->Add(this, [call](const absl::Status& status) { call->End(status); });
+  if (!waits.ok()) return Refuse(waits);
+  if (!Rest()) return;
+  rooms_.router->Start(*std::move(start),
+                       [call](absl::StatusOr<shard::StartResult> result) { call->OnStarted(std::move(result)); });
+}
+
+void RunCall::Refuse(const absl::Status& status) {
+  {
+    MutexLock lock(&mu_);
+    reading_ = false;
+    if (!ClaimAnswer()) return;
+  }
+  Fail(status);
+}
+
+bool RunCall::Rest() {
+  absl::Status ended_by;
+  {
+    MutexLock lock(&mu_);
+    reading_ = false;
+    if (ended_by_.ok()) return true;
+    ended_by = ended_by_;
+  }
+  End(ended_by);
+  return false;
 }
 
 void RunCall::OnStarted(absl::StatusOr<shard::StartResult> result) {
   effects::WatchHub::Record record;
   {
     MutexLock lock(&mu_);
-    if (answered_) return;  // and with it the request may be gone
+    if (answered_) return;
+    if (result.ok() && result->differs) {
+      reading_ = true;
+      rooms_.large->Post([call = shared_from_this(), result = *std::move(result)] { call->Compare(result); });
+      return;
+    }
     if (result.ok()) {
       started_ = true;
       already_started_ = result->already_started;
       if (reached_ != nullptr) {
         record = reached_;
-      } else if (IsReached(result->record, request_->wait_until())) {
+      } else if (IsReached(result->record, until_)) {
         record = std::make_shared<const storage::v1::SagaRecord>(std::move(result->record));
       } else {
         return;
@@ -49,17 +101,30 @@ void RunCall::OnStarted(absl::StatusOr<shard::StartResult> result) {
     if (!ClaimAnswer()) return;
   }
   if (!result.ok()) {
-    Finish(ToAnswer(result.status()));
+    Fail(result.status());
   } else {
-    Answer(std::move(record), result->already_started);
+    AnswerWith(std::move(record), result->already_started);
   }
+}
+
+void RunCall::Compare(shard::StartResult result) {
+  v1::RunSagaRequest request;
+  absl::Status same = Parse(&request);
+  if (same.ok()) {
+    same =
+        CheckSameStart(result.record, request.definition(), request.revision(), request.input(), *rooms_.definitions);
+  }
+  if (!same.ok()) return Refuse(same);
+  if (!Rest()) return;
+  result.differs = false;
+  OnStarted(std::move(result));
 }
 
 void RunCall::OnPublished(const effects::WatchHub::Record& record) {
   bool already_started = false;
   {
     MutexLock lock(&mu_);
-    if (answered_ || !IsReached(*record, request_->wait_until())) return;
+    if (answered_ || !IsReached(*record, until_)) return;
     if (!started_) {
       // Whether this saga is the one the client asked for is the start's to say.
       reached_ = record;
@@ -68,7 +133,7 @@ void RunCall::OnPublished(const effects::WatchHub::Record& record) {
     if (!ClaimAnswer()) return;
     already_started = already_started_;
   }
-  Answer(record, already_started);
+  AnswerWith(record, already_started);
 }
 
 bool RunCall::ClaimAnswer() {
@@ -78,32 +143,34 @@ bool RunCall::ClaimAnswer() {
   return true;
 }
 
-void RunCall::Answer(effects::WatchHub::Record record, bool already_started) {
+void RunCall::AnswerWith(effects::WatchHub::Record record, bool already_started) {
   // Off the shard's thread: it has commits to make.
-  rooms_.pool->Post([call = shared_from_this(), record = std::move(record), already_started] {
-    const auto revision = call->rooms_.definitions->Get(record->definition(), record->revision());
-    v1::Saga* saga = call->response_->mutable_saga();
-    *saga = ToSagaWithoutInput(*record, revision.ok() ? revision->get() : nullptr);
-    // The same start has the same input as sent, so there is nothing to decode.
-    *saga->mutable_input() = call->request_->input();
-    call->response_->set_already_started(already_started);
-    call->Finish(grpc::Status::OK);
+  WorkerPool* const pool = IsLarge(*record) ? rooms_.large : rooms_.answers;
+  pool->Post([call = shared_from_this(), record = std::move(record), already_started] {
+    AnswerStart<v1::RunSagaRequest, v1::RunSagaResponse>(*record, already_started, *call->rooms_.definitions,
+                                                         call.get());
   });
 }
 
 void RunCall::End(const absl::Status& status) {
   {
     MutexLock lock(&mu_);
+    if (reading_) {
+      ended_by_ = status;
+      return;  // whoever reads carries it out
+    }
     if (!ClaimAnswer()) return;
   }
-  Finish(ToAnswer(status));
+  Fail(status);
 }
 
 void RunCall::OnCancel() {
+  UnaryCall::OnCancel();
   End(absl::CancelledError("the client is gone"));
 }
 
 void RunCall::OnDone() {
+  ReturnBytes();
   const std::shared_ptr<RunCall> last = std::move(self_);
   last->rooms_.waiting->Remove(last.get());
   MutexLock lock(&last->mu_);

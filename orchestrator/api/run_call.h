@@ -6,8 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "common/mutex.h"
-#include "grpcpp/support/server_callback.h"
 #include "orchestrator/api/definitions.h"
+#include "orchestrator/api/unary_call.h"
 #include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
@@ -20,40 +20,52 @@ namespace tutti::api {
 bool IsReached(const storage::v1::SagaRecord& record, v1::WaitUntil until);
 
 // Owns itself from Begin to OnDone. The client going away ends the wait and nothing else.
-class RunCall final : public grpc::ServerUnaryReactor, public std::enable_shared_from_this<RunCall> {
+class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunCall> {
  public:
   struct Rooms {
     shard::Router* router;
     effects::WatchHub* hub;
     const Definitions* definitions;
-    WorkerPool* pool;
+    WorkerPool* answers;
+    WorkerPool* large;
     WaitingCalls* waiting;
+    CallBudgets* budgets;
   };
 
-  static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, shard::StartRequest start,
-                                         const v1::RunSagaRequest* request, v1::RunSagaResponse* response);
+  static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* response);
 
-  RunCall(const Rooms& rooms, const v1::RunSagaRequest* request, v1::RunSagaResponse* response)
-      : rooms_(rooms), request_(request), response_(response) {}
+  RunCall(const Rooms& rooms, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+          grpc::ByteBuffer* response)
+      : UnaryCall(context, request, response, rooms.budgets), rooms_(rooms) {}
 
   void OnCancel() override;
   void OnDone() override;
 
  private:
+  void Refuse(const absl::Status& status) override;
+  // Reads the request and starts.
+  void Start();
+  absl::StatusOr<shard::StartRequest> CheckRequest();
   void End(const absl::Status& status);
   void OnStarted(absl::StatusOr<shard::StartResult> result);
+  // The saga was started with another fingerprint.
+  void Compare(shard::StartResult result);
   void OnPublished(const effects::WatchHub::Record& record);
+  // Nobody reads the request any more. False when the call was ended meanwhile; that is carried out, then.
+  bool Rest();
   // True for the one that gets to answer; everybody else is late.
   bool ClaimAnswer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Answer(effects::WatchHub::Record record, bool already_started);
+  void AnswerWith(effects::WatchHub::Record record, bool already_started);
 
   const Rooms rooms_;
-  const v1::RunSagaRequest* const request_;
-  v1::RunSagaResponse* const response_;
   std::shared_ptr<RunCall> self_;
+  v1::WaitUntil until_ = v1::WAIT_UNTIL_UNSPECIFIED;  // set before the start
 
   Mutex mu_;
   bool answered_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = true;    // the request, which is gRPC's and gone once the call is answered
+  absl::Status ended_by_ ABSL_GUARDED_BY(mu_);  // the client or a drain, while somebody was reading
   bool started_ ABSL_GUARDED_BY(mu_) = false;
   bool already_started_ ABSL_GUARDED_BY(mu_) = false;
   effects::WatchHub::Record reached_ ABSL_GUARDED_BY(mu_);  // published before the start was answered

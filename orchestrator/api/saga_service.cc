@@ -1,49 +1,27 @@
 #include "orchestrator/api/saga_service.h"
 
-#include <algorithm>
-#include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/ids.h"
-#include "common/limits.h"
 #include "orchestrator/api/answers.h"
-#include "orchestrator/api/filter.h"
-#include "orchestrator/api/page_token.h"
 #include "orchestrator/api/run_call.h"
 #include "orchestrator/api/saga_view.h"
+#include "orchestrator/api/same_start.h"
+#include "orchestrator/api/start_answer.h"
 #include "orchestrator/api/start_check.h"
-#include "orchestrator/api/trace_context.h"
 #include "orchestrator/api/watch_call.h"
 
 namespace tutti::api {
 namespace {
 
-constexpr int kListPageDefault = 50;
-constexpr int kHistoryPageDefault = 1000;
-// Sagas read at a time, so that a page can end where its bytes do.
-constexpr int kListChunk = 100;
-
-grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext* context, const absl::Status& status) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(ToAnswer(status));
-  return reactor;
-}
-
-// The store says that something is missing; a client wants to know that it was the saga.
-absl::Status SagaError(const absl::Status& status, absl::string_view saga_id) {
-  if (!absl::IsNotFound(status)) return status;
-  return WithReason(absl::NotFoundError(absl::StrCat("saga_id: there is no saga ", saga_id)), "SAGA_NOT_FOUND");
-}
-
-absl::Status CheckFromSequence(int64_t from_sequence) {
-  if (from_sequence >= 0) return absl::OkStatus();
-  return InvalidArgumentError("FIELD_INVALID",
-                              {{"from_sequence", "must not be negative; 0 and 1 mean from the beginning"}});
-}
+// Listings may take what nobody else wants. Few threads: with many, they would take the disk's turn from the rest.
+constexpr int kListNiceness = 10;
 
 absl::Status CheckText(absl::string_view field, absl::string_view text, size_t bytes_max) {
   if (text.size() <= bytes_max) return absl::OkStatus();
@@ -60,12 +38,6 @@ absl::Status CheckWord(const Request& request) {
   return status;
 }
 
-void CarryTrace(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, shard::StartRequest* start) {
-  TraceContext trace = ReadTraceContext(metadata);
-  start->traceparent = std::move(trace.traceparent);
-  start->tracestate = std::move(trace.tracestate);
-}
-
 // A stream that ends before it begins.
 class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchSagaResponse> {
  public:
@@ -75,168 +47,155 @@ class RefusedWatch final : public grpc::ServerWriteReactor<v1::WatchSagaResponse
 
 }  // namespace
 
-std::shared_ptr<const catalog::Revision> SagaService::RevisionOf(const storage::v1::SagaRecord& record) const {
-  auto revision = rooms_.definitions->Get(record.definition(), record.revision());
-  return revision.ok() ? *std::move(revision) : nullptr;
+SagaService::SagaService(const Rooms& rooms)
+    : rooms_(rooms),
+      reads_(rooms.reader, rooms.definitions),
+      answers_({.threads = 2}),
+      large_({.threads = 2, .waiting_max = limits::kLargeRequestsWaitingMax}),
+      points_({.threads = 2, .waiting_max = limits::kReadsWaitingMax}),
+      lists_({.threads = 1, .waiting_max = limits::kListsWaitingMax, .niceness = kListNiceness}),
+      watches_({.threads = 1}) {}
+
+grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* request, Bytes* response) {
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
+  call->Work(&large_, [=, this] { Start(call); });
+  return call;
 }
 
-grpc::ServerUnaryReactor* SagaService::StartSaga(grpc::CallbackServerContext* context,
-                                                 const v1::StartSagaRequest* request, v1::StartSagaResponse* response) {
+void SagaService::Start(UnaryCall* call) {
+  v1::StartSagaRequest request;
+  if (absl::Status status = call->Parse(&request); !status.ok()) return call->Fail(status);
   auto start =
-      CheckStart(request->saga_id(), request->definition(), request->revision(), request->input(), *rooms_.definitions);
-  if (!start.ok()) return AnswerNow(context, start.status());
-  CarryTrace(context->client_metadata(), &*start);
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  rooms_.router->Start(*std::move(start), [=, this](absl::StatusOr<shard::StartResult> result) {
-    pool_.Post([=, this, result = std::move(result)] {
-      if (!result.ok()) return reactor->Finish(ToAnswer(result.status()));
-      *response->mutable_saga() = ToSagaWithoutInput(result->record, RevisionOf(result->record).get());
-      // The same start has the same input as sent, so there is nothing to decode.
-      *response->mutable_saga()->mutable_input() = request->input();
-      response->set_already_started(result->already_started);
-      reactor->Finish(grpc::Status::OK);
-    });
-  });
-  return reactor;
+      CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
+  if (!start.ok()) return call->Fail(start.status());
+  CarryTrace(call->client_metadata(), &*start);
+  rooms_.router->Start(*std::move(start),
+                       [=, this](absl::StatusOr<shard::StartResult> result) { OnStarted(std::move(result), call); });
 }
 
-grpc::ServerUnaryReactor* SagaService::RunSaga(grpc::CallbackServerContext* context, const v1::RunSagaRequest* request,
-                                               v1::RunSagaResponse* response) {
-  if (!v1::WaitUntil_IsValid(request->wait_until())) {
-    return AnswerNow(context, InvalidArgumentError("FIELD_INVALID", {{"wait_until", "must be COMMITTED or FINISHED"}}));
-  }
-  auto start =
-      CheckStart(request->saga_id(), request->definition(), request->revision(), request->input(), *rooms_.definitions);
-  if (!start.ok()) return AnswerNow(context, start.status());
-  CarryTrace(context->client_metadata(), &*start);
-  return RunCall::Begin({rooms_.router, rooms_.hub, rooms_.definitions, &pool_, &waiting_}, *std::move(start), request,
-                        response);
+void SagaService::OnStarted(absl::StatusOr<shard::StartResult> result, UnaryCall* call) {
+  if (!result.ok()) return call->Fail(result.status());
+  WorkerPool& pool = result->differs || IsLarge(result->record) ? large_ : answers_;
+  pool.Post([=, this, result = *std::move(result)] { AnswerIfSame(result, call); });
 }
 
-grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context, const v1::GetSagaRequest* request,
-                                               v1::GetSagaResponse* response) {
-  if (absl::Status status = ValidateSagaId(request->saga_id()); !status.ok()) return AnswerNow(context, status);
-  const auto record = rooms_.reader->GetSaga(request->saga_id());
-  if (!record.ok()) return AnswerNow(context, SagaError(record.status(), request->saga_id()));
-  *response->mutable_saga() = ToSaga(*record, RevisionOf(*record).get());
-  return AnswerNow(context, absl::OkStatus());
-}
-
-grpc::ServerUnaryReactor* SagaService::ListSagas(grpc::CallbackServerContext* context,
-                                                 const v1::ListSagasRequest* request, v1::ListSagasResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Post([=, this] { reactor->Finish(ToAnswer(List(*request, response))); });
-  return reactor;
-}
-
-absl::Status SagaService::List(const v1::ListSagasRequest& request, v1::ListSagasResponse* response) const {
-  auto query = ParseFilter(request.filter());
-  if (!query.ok()) return query.status();
-  const auto page_size = PageSize(request.page_size(), kListPageDefault);
-  if (!page_size.ok()) return page_size.status();
-  const std::string bound_to = absl::StrCat("sagas|", request.filter());
-  auto cursor = DecodePageToken(bound_to, request.page_token());
-  if (!cursor.ok()) return cursor.status();
-  query->cursor = *std::move(cursor);
-  size_t bytes = 0;
-  bool full = true;  // a chunk that is not has reached the end, or as far as the store looks in one go
-  do {
-    query->page_size = std::min(kListChunk, *page_size - response->sagas_size());
-    auto page = rooms_.reader->ListSagas(*query);
-    if (!page.ok()) return absl::IsInvalidArgument(page.status()) ? PageTokenError() : page.status();
-    for (const storage::v1::SagaRecord& record : page->sagas) {
-      v1::Saga* saga = response->add_sagas();
-      *saga = ToSagaWithoutInput(record, RevisionOf(record).get());
-      saga->clear_output();
-      bytes += saga->ByteSizeLong();
+void SagaService::AnswerIfSame(const shard::StartResult& result, UnaryCall* call) {
+  if (result.differs) {
+    v1::StartSagaRequest request;
+    absl::Status same = call->Parse(&request);
+    if (same.ok()) {
+      same =
+          CheckSameStart(result.record, request.definition(), request.revision(), request.input(), *rooms_.definitions);
     }
-    full = static_cast<int>(page->sagas.size()) == query->page_size;
-    query->cursor = std::move(page->next_cursor);
-  } while (full && !query->cursor.empty() && response->sagas_size() < *page_size && bytes < limits::kPageBytesMax);
-  response->set_next_page_token(EncodePageToken(bound_to, query->cursor));
-  return absl::OkStatus();
+    if (!same.ok()) return call->Fail(same);
+  }
+  AnswerStart<v1::StartSagaRequest, v1::StartSagaResponse>(result.record, result.already_started, *rooms_.definitions,
+                                                           call);
 }
 
-grpc::ServerWriteReactor<v1::WatchSagaResponse>* SagaService::WatchSaga(grpc::CallbackServerContext*,
-                                                                        const v1::WatchSagaRequest* request) {
+grpc::ServerUnaryReactor* SagaService::RunSaga(Context* context, const Bytes* request, Bytes* response) {
+  return RunCall::Begin({.router = rooms_.router,
+                         .hub = rooms_.hub,
+                         .definitions = rooms_.definitions,
+                         .answers = &answers_,
+                         .large = &large_,
+                         .waiting = &waiting_,
+                         .budgets = &word_budgets_},
+                        context, request, response);
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* SagaService::Read(WorkerPool* pool, Context* context, const Bytes* request, Bytes* response,
+                                            absl::Status (SagaReads::*read)(const Request&, Response*) const) {
+  auto* call = new UnaryCall(context, request, response, &read_budgets_);
+  call->WorkOn(pool, [=, this] {
+    Request message;
+    Response answer;
+    absl::Status status = call->Parse(&message);
+    if (status.ok()) status = (reads_.*read)(message, &answer);
+    if (!status.ok()) return call->Fail(status);
+    call->Answer(answer);
+  });
+  return call;
+}
+
+grpc::ServerUnaryReactor* SagaService::GetSaga(Context* context, const Bytes* request, Bytes* response) {
+  return Read(&points_, context, request, response, &SagaReads::Get);
+}
+
+grpc::ServerUnaryReactor* SagaService::ListSagas(Context* context, const Bytes* request, Bytes* response) {
+  return Read(&lists_, context, request, response, &SagaReads::List);
+}
+
+grpc::ServerUnaryReactor* SagaService::GetSagaHistory(Context* context, const Bytes* request, Bytes* response) {
+  return Read(&points_, context, request, response, &SagaReads::History);
+}
+
+grpc::ServerWriteReactor<v1::WatchSagaResponse>* SagaService::WatchSaga(Context*, const v1::WatchSagaRequest* request) {
   absl::Status status = ValidateSagaId(request->saga_id());
   if (status.ok()) status = CheckFromSequence(request->from_sequence());
   if (!status.ok()) return new RefusedWatch(status);
-  const auto record = rooms_.reader->GetSaga(request->saga_id());
-  if (!record.ok()) return new RefusedWatch(SagaError(record.status(), request->saga_id()));
-  return WatchCall::Begin({rooms_.reader, rooms_.hub, &pool_, &waiting_}, request->saga_id(), request->from_sequence());
+  return WatchCall::Begin({rooms_.reader, rooms_.hub, &watches_, &waiting_}, request->saga_id(),
+                          request->from_sequence());
 }
 
-grpc::ServerUnaryReactor* SagaService::GetSagaHistory(grpc::CallbackServerContext* context,
-                                                      const v1::GetSagaHistoryRequest* request,
-                                                      v1::GetSagaHistoryResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Post([=, this] { reactor->Finish(ToAnswer(ReadHistory(*request, response))); });
-  return reactor;
-}
-
-absl::Status SagaService::ReadHistory(const v1::GetSagaHistoryRequest& request,
-                                      v1::GetSagaHistoryResponse* response) const {
-  if (absl::Status status = ValidateSagaId(request.saga_id()); !status.ok()) return status;
-  if (absl::Status status = CheckFromSequence(request.from_sequence()); !status.ok()) return status;
-  const auto page_size = PageSize(request.page_size(), kHistoryPageDefault);
-  if (!page_size.ok()) return page_size.status();
-  const std::string bound_to = absl::StrCat("history|", request.saga_id(), "|", request.from_sequence());
-  const auto cursor = DecodePageToken(bound_to, request.page_token());
-  if (!cursor.ok()) return cursor.status();
-  int64_t from = request.from_sequence();
-  if (!cursor->empty() && !absl::SimpleAtoi(*cursor, &from)) return PageTokenError();
-
-  const auto record = rooms_.reader->GetSaga(request.saga_id());
-  if (!record.ok()) return SagaError(record.status(), request.saga_id());
-  auto events = rooms_.reader->GetHistory(request.saga_id(), from, *page_size);
-  if (!events.ok()) return events.status();
-  if (events->empty() && from <= record->last_sequence()) {
-    // It expired between the two readings.
-    return SagaError(absl::NotFoundError("expired"), request.saga_id());
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* SagaService::Tell(Context* context, const Bytes* request, Bytes* response,
+                                            absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&)
+                                                const) {
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
+  const auto work = [=, this] {
+    Request message;
+    if (absl::Status status = call->Parse(&message); !status.ok()) return call->Fail(status);
+    auto word = (this->*check)(message);
+    if (!word.ok()) return call->Fail(word.status());
+    rooms_.router->Tell(message.saga_id(), *std::move(word), [=, this](absl::StatusOr<storage::v1::SagaRecord> record) {
+      if (!record.ok()) return call->Fail(record.status());
+      WorkerPool& pool = IsLarge(*record) ? large_ : answers_;
+      pool.Post([=, this, record = *std::move(record)] {
+        Response answer;
+        *answer.mutable_saga() = ToSaga(record, reads_.RevisionOf(record).get());
+        AnswerWithSaga(&answer, call);
+      });
+    });
+  };
+  if constexpr (std::is_same_v<Request, v1::ResolveStepRequest>) {
+    call->WorkOn(&large_, work);  // its check reads the saga
+  } else {
+    call->Work(&large_, work);
   }
-  size_t bytes = 0;
-  int64_t last = record->last_sequence();
-  for (v1::HistoryEvent& event : *events) {
-    if (bytes >= limits::kPageBytesMax) break;
-    bytes += event.ByteSizeLong();
-    last = event.sequence();
-    *response->add_events() = std::move(event);
-  }
-  if (last < record->last_sequence()) response->set_next_page_token(EncodePageToken(bound_to, absl::StrCat(last + 1)));
-  return absl::OkStatus();
+  return call;
 }
 
-grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
-                                                  const v1::CancelSagaRequest* request,
-                                                  v1::CancelSagaResponse* response) {
-  if (absl::Status status = CheckWord(*request); !status.ok()) return AnswerNow(context, status);
-  return Tell(context, request->saga_id(), saga::CancelRequested{.reason = request->reason(), .by = request->by()},
-              response->mutable_saga());
+grpc::ServerUnaryReactor* SagaService::CancelSaga(Context* context, const Bytes* request, Bytes* response) {
+  return Tell<v1::CancelSagaRequest, v1::CancelSagaResponse>(context, request, response, &SagaService::CheckCancel);
 }
 
-grpc::ServerUnaryReactor* SagaService::RetrySaga(grpc::CallbackServerContext* context,
-                                                 const v1::RetrySagaRequest* request, v1::RetrySagaResponse* response) {
-  absl::Status status = CheckWord(*request);
-  if (status.ok() && (request->steps().empty() || request->steps_size() > limits::kStepsMax)) {
-    status = InvalidArgumentError(
+absl::StatusOr<shard::SagaWord> SagaService::CheckCancel(const v1::CancelSagaRequest& request) const {
+  if (absl::Status status = CheckWord(request); !status.ok()) return status;
+  return saga::CancelRequested{.reason = request.reason(), .by = request.by()};
+}
+
+grpc::ServerUnaryReactor* SagaService::RetrySaga(Context* context, const Bytes* request, Bytes* response) {
+  return Tell<v1::RetrySagaRequest, v1::RetrySagaResponse>(context, request, response, &SagaService::CheckRetry);
+}
+
+absl::StatusOr<shard::SagaWord> SagaService::CheckRetry(const v1::RetrySagaRequest& request) const {
+  if (absl::Status status = CheckWord(request); !status.ok()) return status;
+  if (request.steps().empty() || request.steps_size() > limits::kStepsMax) {
+    return InvalidArgumentError(
         "FIELD_INVALID", {{"steps", "must name the parked steps to retry, each with its parking.history_sequence"}});
   }
-  if (!status.ok()) return AnswerNow(context, status);
-  saga::RetryRequested retry{.reason = request->reason(), .by = request->by()};
-  for (const v1::ParkedStep& step : request->steps()) retry.parkings.push_back({step.step(), step.history_sequence()});
-  return Tell(context, request->saga_id(), std::move(retry), response->mutable_saga());
+  saga::RetryRequested retry{.reason = request.reason(), .by = request.by()};
+  for (const v1::ParkedStep& step : request.steps()) retry.parkings.push_back({step.step(), step.history_sequence()});
+  return retry;
 }
 
-grpc::ServerUnaryReactor* SagaService::ResolveStep(grpc::CallbackServerContext* context,
-                                                   const v1::ResolveStepRequest* request,
-                                                   v1::ResolveStepResponse* response) {
-  auto resolve = CheckResolve(*request);
-  if (!resolve.ok()) return AnswerNow(context, resolve.status());
-  return Tell(context, request->saga_id(), *std::move(resolve), response->mutable_saga());
+grpc::ServerUnaryReactor* SagaService::ResolveStep(Context* context, const Bytes* request, Bytes* response) {
+  return Tell<v1::ResolveStepRequest, v1::ResolveStepResponse>(context, request, response, &SagaService::CheckResolve);
 }
 
-absl::StatusOr<saga::ResolveRequested> SagaService::CheckResolve(const v1::ResolveStepRequest& request) const {
+absl::StatusOr<shard::SagaWord> SagaService::CheckResolve(const v1::ResolveStepRequest& request) const {
   if (absl::Status status = CheckWord(request); !status.ok()) return status;
   std::vector<FieldViolation> violations;
   const bool done = request.resolution() == v1::RESOLUTION_DONE;
@@ -253,27 +212,25 @@ absl::StatusOr<saga::ResolveRequested> SagaService::CheckResolve(const v1::Resol
                                  .reason = request.reason(),
                                  .by = request.by()};
   if (!done) return resolve;
-  const auto record = rooms_.reader->GetSaga(request.saga_id());
-  if (!record.ok()) return SagaError(record.status(), request.saga_id());
-  const auto revision = RevisionOf(*record);
-  if (revision == nullptr) return absl::InternalError("the saga's definition revision is missing");
-  auto reply = revision->compiled->EncodeReply(request.step(),
-                                               request.has_reply() ? std::optional(request.reply()) : std::nullopt);
+  auto reply = EncodeReply(request);
   if (!reply.ok()) return reply.status();
   resolve.reply = *std::move(reply);
   return resolve;
 }
 
-grpc::ServerUnaryReactor* SagaService::Tell(grpc::CallbackServerContext* context, const std::string& saga_id,
-                                            shard::SagaWord word, v1::Saga* answer) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  rooms_.router->Tell(saga_id, std::move(word), [=, this](absl::StatusOr<storage::v1::SagaRecord> record) {
-    pool_.Post([=, this, record = std::move(record)] {
-      if (record.ok()) *answer = ToSaga(*record, RevisionOf(*record).get());
-      reactor->Finish(ToAnswer(record.status()));
-    });
-  });
-  return reactor;
+absl::StatusOr<std::optional<std::string>> SagaService::EncodeReply(const v1::ResolveStepRequest& request) const {
+  const auto record = rooms_.reader->GetSaga(request.saga_id());
+  if (!record.ok()) return SagaError(record.status(), request.saga_id());
+  const auto revision = reads_.RevisionOf(*record);
+  if (revision == nullptr) return absl::InternalError("the saga's definition revision is missing");
+  auto reply = revision->compiled->EncodeReply(request.step(),
+                                               request.has_reply() ? std::optional(request.reply()) : std::nullopt);
+  if (reply.ok() && reply->has_value() && (*reply)->size() > limits::kReplyBytesMax) {
+    return InvalidArgumentError(
+        "FIELD_INVALID",
+        {{"reply", absl::StrCat("has ", (*reply)->size(), " bytes; at most ", limits::kReplyBytesMax)}});
+  }
+  return reply;
 }
 
 }  // namespace tutti::api

@@ -2,7 +2,13 @@
 #ifndef TUTTI_ORCHESTRATOR_API_SAGA_SERVICE_H_
 #define TUTTI_ORCHESTRATOR_API_SAGA_SERVICE_H_
 
+#include <string>
+
+#include "common/limits.h"
+#include "orchestrator/api/call_budget.h"
 #include "orchestrator/api/definitions.h"
+#include "orchestrator/api/saga_reads.h"
+#include "orchestrator/api/unary_call.h"
 #include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
@@ -12,9 +18,26 @@
 
 namespace tutti::api {
 
+// Every unary method takes and gives bytes: see UnaryCall.
+template <typename Base>
+using RawSagaReads = v1::SagaService::WithRawCallbackMethod_GetSaga<
+    v1::SagaService::WithRawCallbackMethod_ListSagas<v1::SagaService::WithRawCallbackMethod_GetSagaHistory<Base>>>;
+template <typename Base>
+using RawSagaWords = v1::SagaService::WithRawCallbackMethod_CancelSaga<
+    v1::SagaService::WithRawCallbackMethod_RetrySaga<v1::SagaService::WithRawCallbackMethod_ResolveStep<Base>>>;
+template <typename Base>
+using RawSagaStarts =
+    v1::SagaService::WithRawCallbackMethod_StartSaga<v1::SagaService::WithRawCallbackMethod_RunSaga<Base>>;
+using RawSagaService =
+    RawSagaStarts<RawSagaReads<RawSagaWords<v1::SagaService::WithCallbackMethod_WatchSaga<v1::SagaService::Service>>>>;
+
 // Thread-safe. Register it with a server that ends before it does; shut the server down before the shards, so that no
 // start is left without its answer.
-class SagaService final : public v1::SagaService::CallbackService {
+//
+// Each kind of work has its own threads and its own bounds, so that none waits behind another: answers of the shards;
+// requests and answers that are large; what reads one saga; listings, which come last; watches. What finds no room is
+// refused with OVERLOADED.
+class SagaService final : public RawSagaService {
  public:
   // All must outlive the service.
   struct Rooms {
@@ -24,46 +47,51 @@ class SagaService final : public v1::SagaService::CallbackService {
     effects::WatchHub* hub = nullptr;
   };
 
-  explicit SagaService(const Rooms& rooms) : rooms_(rooms), pool_(kWorkers) {}
+  explicit SagaService(const Rooms& rooms);
 
-  grpc::ServerUnaryReactor* StartSaga(grpc::CallbackServerContext* context, const v1::StartSagaRequest* request,
-                                      v1::StartSagaResponse* response) override;
-  grpc::ServerUnaryReactor* RunSaga(grpc::CallbackServerContext* context, const v1::RunSagaRequest* request,
-                                    v1::RunSagaResponse* response) override;
-  grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const v1::GetSagaRequest* request,
-                                    v1::GetSagaResponse* response) override;
-  grpc::ServerUnaryReactor* ListSagas(grpc::CallbackServerContext* context, const v1::ListSagasRequest* request,
-                                      v1::ListSagasResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchSagaResponse>* WatchSaga(grpc::CallbackServerContext* context,
+  using Context = grpc::CallbackServerContext;
+  using Bytes = grpc::ByteBuffer;
+  grpc::ServerUnaryReactor* StartSaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* RunSaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* GetSaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* ListSagas(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerWriteReactor<v1::WatchSagaResponse>* WatchSaga(Context* context,
                                                              const v1::WatchSagaRequest* request) override;
-  grpc::ServerUnaryReactor* GetSagaHistory(grpc::CallbackServerContext* context,
-                                           const v1::GetSagaHistoryRequest* request,
-                                           v1::GetSagaHistoryResponse* response) override;
-  grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const v1::CancelSagaRequest* request,
-                                       v1::CancelSagaResponse* response) override;
-  grpc::ServerUnaryReactor* RetrySaga(grpc::CallbackServerContext* context, const v1::RetrySagaRequest* request,
-                                      v1::RetrySagaResponse* response) override;
-  grpc::ServerUnaryReactor* ResolveStep(grpc::CallbackServerContext* context, const v1::ResolveStepRequest* request,
-                                        v1::ResolveStepResponse* response) override;
+  grpc::ServerUnaryReactor* GetSagaHistory(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* CancelSaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* RetrySaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* ResolveStep(Context* context, const Bytes* request, Bytes* response) override;
 
   // Answers every RunSaga and WatchSaga that waits with SHUTTING_DOWN, from now on: a drain would otherwise last as
   // long as they do. Their sagas go on.
   void EndWaits() { waiting_.EndAll(); }
 
  private:
-  static constexpr int kWorkers = 2;
-
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Read(WorkerPool* pool, Context* context, const Bytes* request, Bytes* response,
+                                 absl::Status (SagaReads::*read)(const Request&, Response*) const);
   // Answers with the saga as the word left it.
-  grpc::ServerUnaryReactor* Tell(grpc::CallbackServerContext* context, const std::string& saga_id, shard::SagaWord word,
-                                 v1::Saga* answer);
-  absl::StatusOr<saga::ResolveRequested> CheckResolve(const v1::ResolveStepRequest& request) const;
-  std::shared_ptr<const catalog::Revision> RevisionOf(const storage::v1::SagaRecord& record) const;
-  absl::Status List(const v1::ListSagasRequest& request, v1::ListSagasResponse* response) const;
-  absl::Status ReadHistory(const v1::GetSagaHistoryRequest& request, v1::GetSagaHistoryResponse* response) const;
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* Tell(Context* context, const Bytes* request, Bytes* response,
+                                 absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&) const);
+  void Start(UnaryCall* call);
+  void OnStarted(absl::StatusOr<shard::StartResult> result, UnaryCall* call);
+  void AnswerIfSame(const shard::StartResult& result, UnaryCall* call);
+  absl::StatusOr<shard::SagaWord> CheckCancel(const v1::CancelSagaRequest& request) const;
+  absl::StatusOr<shard::SagaWord> CheckRetry(const v1::RetrySagaRequest& request) const;
+  absl::StatusOr<shard::SagaWord> CheckResolve(const v1::ResolveStepRequest& request) const;
+  absl::StatusOr<std::optional<std::string>> EncodeReply(const v1::ResolveStepRequest& request) const;
 
   const Rooms rooms_;
+  const SagaReads reads_;
   WaitingCalls waiting_;
-  WorkerPool pool_;
+  CallBudgets word_budgets_;
+  CallBudgets read_budgets_;
+  WorkerPool answers_;
+  WorkerPool large_;
+  WorkerPool points_;
+  WorkerPool lists_;
+  WorkerPool watches_;
 };
 
 }  // namespace tutti::api

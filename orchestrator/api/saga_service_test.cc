@@ -111,6 +111,64 @@ TEST_F(SagaServiceTest, TheSameStartIsOneSagaAndOtherContentIsRefused) {
   EXPECT_EQ(ReasonOf(status), "SAGA_EXISTS");
 }
 
+TEST_F(SagaServiceTest, EqualValuesSpelledOtherwiseAreTheSameStart) {
+  v1::StartSagaResponse response;
+  ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());
+  v1::StartSagaRequest other = StartRequest("b-1");
+  *other.mutable_input() = Json(R"({"user": "u1", "price": "1200"})");
+  ASSERT_TRUE(Start(other, &response).ok());
+  EXPECT_TRUE(response.already_started());
+  EXPECT_EQ(response.saga().input().fields().at("price").string_value(), "1200") << "as sent";
+
+  storage::v1::SagaRecord record = world_.NewSaga("b-2");
+  CommitPoint(&record);
+  v1::RunSagaRequest run = RunRequest("b-2");
+  *run.mutable_input() = other.input();
+  v1::RunSagaResponse ran;
+  ASSERT_TRUE(Run(run, &ran).ok());
+  EXPECT_TRUE(ran.already_started());
+}
+
+TEST_F(SagaServiceTest, ARunThatSpellsItsInputOtherwiseWaitsAsAnyOther) {
+  storage::v1::SagaRecord record = world_.NewSaga("b-1");
+  auto run = std::async(std::launch::async, [this] {
+    v1::RunSagaRequest request = RunRequest("b-1");
+    *request.mutable_input() = Json(R"({"user": "u1", "price": "1200"})");
+    v1::RunSagaResponse response;
+    EXPECT_TRUE(Run(request, &response).ok());
+    return response;
+  });
+  ASSERT_TRUE(world_.AwaitSubscriptions(1));
+  CommitPoint(&record);
+  EXPECT_TRUE(run.get().saga().has_commit_time());
+}
+
+TEST_F(SagaServiceTest, AnAnswerThatClientsWouldNotTakeComesWithoutPayloads) {
+  storage::v1::SagaRecord record = world_.NewSaga("b-1");
+  google::protobuf::Struct output;
+  (*output.mutable_fields())["text"].set_string_value(std::string(limits::kAnswerBytesMax, 'x'));
+  record.set_output(output.SerializeAsString());
+  CommitPoint(&record);
+  v1::StartSagaResponse started;
+  ASSERT_TRUE(Start(StartRequest("b-1"), &started).ok());
+  v1::RunSagaResponse ran;
+  ASSERT_TRUE(Run(RunRequest("b-1"), &ran).ok());
+  v1::CancelSagaRequest cancel;
+  cancel.set_saga_id("b-1");
+  v1::CancelSagaResponse cancelled;
+  ASSERT_TRUE(Call(&v1::SagaService::Stub::CancelSaga, cancel, &cancelled).ok());
+  v1::GetSagaRequest get;
+  get.set_saga_id("b-1");
+  v1::GetSagaResponse got;
+  ASSERT_TRUE(Call(&v1::SagaService::Stub::GetSaga, get, &got).ok());
+  for (const v1::Saga& saga : {started.saga(), ran.saga(), cancelled.saga(), got.saga()}) {
+    EXPECT_EQ(saga.saga_id(), "b-1");
+    EXPECT_TRUE(saga.payloads_omitted());
+    EXPECT_FALSE(saga.has_input());
+    EXPECT_FALSE(saga.has_output());
+  }
+}
+
 TEST_F(SagaServiceTest, LookUpComesBeforeValidation) {
   v1::StartSagaRequest request = StartRequest("b-1");
   *request.mutable_input() = Json("{}");
@@ -426,6 +484,18 @@ TEST_F(SagaServiceTest, ARetryNamesItsParkings) {
   ASSERT_TRUE(Call(&v1::SagaService::Stub::RetrySaga, request, &response).ok());
   EXPECT_EQ(response.saga().saga_id(), "b-1");
   EXPECT_EQ(world_.router().last_word(), "b-1|retry by ops: mended");
+}
+
+TEST_F(SagaServiceTest, AReplyGivenByHandIsLimitedAsOneThatComes) {
+  world_.NewSaga("b-1");
+  v1::ResolveStepRequest request;
+  v1::ResolveStepResponse response;
+  request.set_saga_id("b-1");
+  request.set_step("charge");
+  request.set_reason("saw it in the ledger");
+  request.set_resolution(v1::RESOLUTION_DONE);
+  (*request.mutable_reply()->mutable_fields())["text"].set_string_value(std::string(limits::kReplyBytesMax, 'x'));
+  ExpectViolation(Call(&v1::SagaService::Stub::ResolveStep, request, &response), "FIELD_INVALID", "reply");
 }
 
 TEST_F(SagaServiceTest, AResolutionSaysWhatWhyAndByWhom) {

@@ -142,6 +142,20 @@ TEST_F(SagaWatchTest, ASlowWatcherMissesNothing) {
   EXPECT_TRUE(watch->Finish().ok());
 }
 
+TEST_F(SagaWatchTest, LongEventsAreKeptForASlowWatcherOnlySoFar) {
+  storage::v1::SagaRecord record = world_.NewSaga("b-1");
+  const auto watch = Open("b-1");
+  EXPECT_EQ(watch->Next(), 1);
+  const std::string message(limits::kStatusMessageBytesMax, 'm');
+  const int bursts = 40;
+  for (int i = 0; i < bursts; ++i) {
+    world_.router().Write(&record, std::vector<v1::EventType>(100, v1::EVENT_TYPE_RETRY_SCHEDULED), message);
+  }
+  End(&record);
+  EXPECT_EQ(watch->Rest(), Range(2, 2 + bursts * 100));
+  EXPECT_TRUE(watch->Finish().ok());
+}
+
 TEST_F(SagaWatchTest, WatchersThatJoinWhileASagaRunsSeeEveryEventOnce) {
   storage::v1::SagaRecord record = world_.NewSaga("b-1");
   std::thread writer([&] {

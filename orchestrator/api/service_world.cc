@@ -25,6 +25,22 @@ google::protobuf::Struct Json(const std::string& json) {
   return value;
 }
 
+void Gate::Pass() {
+  MutexLock lock(&mu_);
+  ++waiting_;
+  changed_.SignalAll();
+  while (!open_) changed_.Wait(&mu_);
+  --waiting_;
+}
+
+bool Gate::AwaitWaiting(int count) {
+  const auto deadline = std::chrono::steady_clock::now() + kBound;
+  MutexLock lock(&mu_);
+  while (waiting_ < count && changed_.WaitUntil(&mu_, deadline)) {
+  }
+  return waiting_ >= count;
+}
+
 FakeDefinition::FakeDefinition(const std::string& name, int64_t revision) : recipe_(std::make_shared<saga::Recipe>()) {
   recipe_->definition = name;
   recipe_->revision = revision;
@@ -39,12 +55,18 @@ absl::StatusOr<std::string> FakeDefinition::EncodeInput(const google::protobuf::
   if (!input.fields().contains("user")) {
     return InvalidArgumentError("INPUT_INVALID", {{"input.user", "is missing"}});
   }
-  return input.SerializeAsString();
+  google::protobuf::Struct kept = input;
+  if (const auto price = kept.mutable_fields()->find("price");
+      price != kept.mutable_fields()->end() && price->second.has_number_value()) {
+    price->second.set_string_value(absl::StrCat(price->second.number_value()));
+  }
+  return kept.SerializeAsString();
 }
 
 absl::StatusOr<std::optional<std::string>> FakeDefinition::EncodeReply(
     absl::string_view, const std::optional<google::protobuf::Struct>& reply) const {
-  return reply.has_value() ? std::optional<std::string>("reply") : std::nullopt;
+  if (!reply.has_value()) return std::nullopt;
+  return reply->fields().empty() ? "reply" : reply->SerializeAsString();
 }
 
 absl::StatusOr<google::protobuf::Struct> FakeDefinition::DecodeInput(absl::string_view encoded) const {
@@ -79,6 +101,7 @@ std::shared_ptr<const catalog::Revision> FakeDefinitions::Add(const std::string&
 }
 
 absl::StatusOr<catalog::ApplyResult> FakeDefinitions::Apply(absl::string_view source, bool dry_run) {
+  applies.Pass();
   if (source == "broken") return InvalidArgumentError("INVALID_DEFINITION", {{"line 1", "this is not a definition"}});
   catalog::ApplyResult result;
   if (auto present = Get(source, 0); present.ok()) {
@@ -147,10 +170,8 @@ void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
     if (!refusal_.ok()) return done(refusal_);
   }
   if (auto present = store_->GetSaga(request.saga_id); present.ok()) {
-    if (present->start_fingerprint() != request.fingerprint) {
-      return done(WithReason(absl::AlreadyExistsError("saga_id: started before with other content"), "SAGA_EXISTS"));
-    }
-    return done(shard::StartResult{*std::move(present), /*already_started=*/true});
+    const bool differs = present->start_fingerprint() != request.fingerprint;
+    return done(shard::StartResult{*std::move(present), /*already_started=*/true, differs});
   }
   if (!request.validation.ok()) return done(request.validation);
   storage::v1::SagaRecord record;
@@ -160,6 +181,7 @@ void FakeRouter::Start(shard::StartRequest request, shard::StartDone done) {
   record.set_definition(request.definition);
   record.set_revision(request.revision);
   record.set_start_fingerprint(request.fingerprint);
+  record.set_asked_revision(request.asked_revision);
   record.set_state(v1::SAGA_STATE_RUNNING);
   record.set_input(request.input);
   for (const auto& [key, value] : request.labels) (*record.mutable_labels())[key] = value;
@@ -181,7 +203,7 @@ void FakeRouter::Tell(std::string saga_id, shard::SagaWord word, shard::SagaDone
 }
 
 std::vector<v1::HistoryEvent> FakeRouter::Commit(storage::v1::SagaRecord* record,
-                                                 const std::vector<v1::EventType>& events) {
+                                                 const std::vector<v1::EventType>& events, const std::string& message) {
   store::SagaWrite write;
   if (const auto present = store_->GetSaga(record->saga_id()); present.ok()) {
     write.previous = store::SagaWrite::Indexed{present->state(), false};
@@ -191,6 +213,7 @@ std::vector<v1::HistoryEvent> FakeRouter::Commit(storage::v1::SagaRecord* record
     v1::HistoryEvent& event = write.history.emplace_back();
     event.set_sequence(record->last_sequence());
     event.set_type(type);
+    event.set_message(message);
   }
   write.record = *record;
   const std::vector<v1::HistoryEvent> history = write.history;
@@ -204,8 +227,9 @@ std::vector<v1::HistoryEvent> FakeRouter::Commit(storage::v1::SagaRecord* record
   return history;
 }
 
-void FakeRouter::Write(storage::v1::SagaRecord* record, const std::vector<v1::EventType>& events) {
-  const std::vector<v1::HistoryEvent> history = Commit(record, events);
+void FakeRouter::Write(storage::v1::SagaRecord* record, const std::vector<v1::EventType>& events,
+                       const std::string& message) {
+  const std::vector<v1::HistoryEvent> history = Commit(record, events, message);
   hub_->Publish(*record, history);
 }
 
@@ -226,8 +250,9 @@ std::string FakeRouter::last_word() const {
 
 ServiceWorld::ServiceWorld()
     : store_(store::MemoryStore::Options{.inline_done = true}),
+      reader_(&store_),
       router_(&store_, &hub_),
-      saga_service_({&router_, &store_, &fake_definitions_, &hub_}),
+      saga_service_({&router_, &reader_, &fake_definitions_, &hub_}),
       definition_service_(&fake_definitions_) {
   int port = 0;
   grpc::ServerBuilder builder;
@@ -236,9 +261,9 @@ ServiceWorld::ServiceWorld()
   builder.RegisterService(&definition_service_);
   server_ = builder.BuildAndStart();
   TUTTI_CHECK(server_ != nullptr, "no server");
-  const auto channel = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
-  sagas_ = v1::SagaService::NewStub(channel);
-  definition_stub_ = v1::DefinitionService::NewStub(channel);
+  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+  sagas_ = v1::SagaService::NewStub(channel_);
+  definition_stub_ = v1::DefinitionService::NewStub(channel_);
 }
 
 ServiceWorld::~ServiceWorld() {

@@ -8,7 +8,9 @@
 
 #include "absl/status/status.h"
 #include "common/errors.h"
+#include "common/limits.h"
 #include "common/mutex.h"
+#include "orchestrator/api/answers.h"
 
 namespace tutti::api {
 
@@ -17,16 +19,13 @@ class WaitingCalls {
  public:
   using End = std::function<void(const absl::Status& status)>;
 
-  // `end` is called at most once, perhaps before Add returns, and outside the lock.
-  void Add(const void* call, End end) {
-    {
-      MutexLock lock(&mu_);
-      if (!ended_) {
-        calls_.emplace(call, std::move(end));
-        return;
-      }
-    }
-    end(ShuttingDown());
+  // `end` is called at most once, and outside the lock. An error is why the call may not wait, and `end` is dropped.
+  absl::Status Add(const void* call, End end) {
+    MutexLock lock(&mu_);
+    if (ended_) return ShuttingDown();
+    if (calls_.size() >= limits::kWaitingCallsMax) return OverloadedError("calls that wait for sagas");
+    calls_.emplace(call, std::move(end));
+    return absl::OkStatus();
   }
 
   void Remove(const void* call) {

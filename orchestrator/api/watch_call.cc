@@ -22,7 +22,8 @@ grpc::ServerWriteReactor<v1::WatchSagaResponse>* WatchCall::Begin(const Rooms& r
           call->OnPublished(record, history);
         });
   }
-  rooms.waiting->Add(call.get(), [call](const absl::Status& status) { call->End(status); });
+  const absl::Status waits = rooms.waiting->Add(call.get(), [call](const absl::Status& status) { call->End(status); });
+  if (!waits.ok()) call->End(waits);
   rooms.pool->Post([call] { call->Advance(); });
   return call.get();
 }
@@ -41,10 +42,10 @@ void WatchCall::OnPublished(const effects::WatchHub::Record& record, const effec
     if (behind_ || event.sequence() < next_sequence_) continue;
     const int64_t expected = events_.empty() ? next_sequence_ : events_.back().sequence() + 1;
     if (event.sequence() < expected) continue;
-    if (event.sequence() > expected || events_.size() >= limits::kWatchBufferMax) {
+    if (event.sequence() > expected || IsFull()) {
       behind_ = true;
     } else {
-      events_.push_back(event);
+      Append(event);
     }
   }
   if (busy_) return;
@@ -56,8 +57,7 @@ WatchCall::Next WatchCall::Choose() {
   if (over_) outcome_ = ended_by_;
   if (over_ || !outcome_.ok()) return Next::kFinish;
   if (!events_.empty()) {
-    *message_.mutable_event() = std::move(events_.front());
-    events_.pop_front();
+    *message_.mutable_event() = TakeFirst();
     next_sequence_ = message_.event().sequence() + 1;
     return Next::kWrite;
   }
@@ -104,7 +104,7 @@ absl::Status WatchCall::ReadMore() {
     behind_ = false;
   }
   auto record = rooms_.reader->GetSaga(saga_id_);
-  if (!record.ok()) return record.status();
+  if (!record.ok()) return SagaError(record.status(), saga_id_);
   auto history = rooms_.reader->GetHistory(saga_id_, from, static_cast<int>(limits::kWatchBufferMax));
   if (!history.ok()) return history.status();
   if (history->empty() && from <= record->last_sequence()) {
@@ -117,17 +117,38 @@ absl::Status WatchCall::ReadMore() {
     last_sequence_ = record->last_sequence();
     complete_ = saga::IsTerminal(record->state()) && !saga::IsSettling(*record);
   }
-  if (history->empty()) return absl::OkStatus();
-  // The store's page replaces the buffer up to its end and must meet it there.
-  const int64_t last_read = history->back().sequence();
-  while (!events_.empty() && events_.front().sequence() <= last_read) events_.pop_front();
-  if (!events_.empty() && events_.front().sequence() != last_read + 1) {
-    events_.clear();
-    behind_ = true;
-  }
-  if (events_.empty() && last_read < last_sequence_) behind_ = true;
-  events_.insert(events_.begin(), std::make_move_iterator(history->begin()), std::make_move_iterator(history->end()));
+  if (!history->empty()) Join(*std::move(history));
   return absl::OkStatus();
+}
+
+void WatchCall::Join(std::vector<v1::HistoryEvent> read) {
+  std::deque<v1::HistoryEvent> published = std::move(events_);
+  events_.clear();
+  event_bytes_ = 0;
+  size_t taken = 0;
+  while (taken < read.size() && !IsFull()) Append(std::move(read[taken++]));
+  if (taken == read.size()) {
+    for (v1::HistoryEvent& event : published) {
+      if (event.sequence() == events_.back().sequence() + 1 && !IsFull()) Append(std::move(event));
+    }
+  }
+  if (events_.back().sequence() < last_sequence_) behind_ = true;
+}
+
+bool WatchCall::IsFull() const {
+  return events_.size() >= limits::kWatchBufferMax || event_bytes_ >= limits::kWatchBufferBytesMax;
+}
+
+void WatchCall::Append(v1::HistoryEvent event) {
+  event_bytes_ += event.ByteSizeLong();
+  events_.push_back(std::move(event));
+}
+
+v1::HistoryEvent WatchCall::TakeFirst() {
+  v1::HistoryEvent event = std::move(events_.front());
+  events_.pop_front();
+  event_bytes_ -= event.ByteSizeLong();
+  return event;
 }
 
 void WatchCall::OnWriteDone(bool ok) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "common/mutex.h"
@@ -26,10 +27,11 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
   struct Rooms {
     const store::SagaReader* reader;
     effects::WatchHub* hub;
-    WorkerPool* pool;
+    WorkerPool* pool;  // each watch has one piece of work there at a time
     WaitingCalls* waiting;
   };
 
+  // SAGA_NOT_FOUND ends the stream.
   static grpc::ServerWriteReactor<v1::WatchSagaResponse>* Begin(const Rooms& rooms, const std::string& saga_id,
                                                                 int64_t from_sequence);
 
@@ -49,6 +51,11 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
   void Advance();
   Next Choose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status ReadMore();
+  void Append(v1::HistoryEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  v1::HistoryEvent TakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts what was read before what was published since; the two must meet.
+  void Join(std::vector<v1::HistoryEvent> read) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Rooms rooms_;
   const std::string saga_id_;
@@ -63,6 +70,7 @@ class WatchCall final : public grpc::ServerWriteReactor<v1::WatchSagaResponse>,
   bool behind_ ABSL_GUARDED_BY(mu_) = true;     // the store may hold events that events_ does not
   int64_t next_sequence_ ABSL_GUARDED_BY(mu_);
   std::deque<v1::HistoryEvent> events_ ABSL_GUARDED_BY(mu_);
+  size_t event_bytes_ ABSL_GUARDED_BY(mu_) = 0;     // of events_
   int64_t last_sequence_ ABSL_GUARDED_BY(mu_) = 0;  // of the newest record seen
   bool complete_ ABSL_GUARDED_BY(mu_) = false;      // nothing can follow last_sequence_
   effects::WatchHub::Subscription subscription_ ABSL_GUARDED_BY(mu_);

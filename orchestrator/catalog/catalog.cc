@@ -9,6 +9,8 @@
 namespace tutti::catalog {
 namespace {
 
+constexpr size_t kNamesMax = 10;  // in an error
+
 // The outcome of one commit, awaited by the thread that handed it over.
 class Commitment {
  public:
@@ -46,7 +48,7 @@ Catalog::Catalog(store::SagaStore* store, const store::SagaReader* reader, defin
     : store_(store), reader_(reader), descriptors_(descriptors), clock_(clock) {}
 
 absl::Status Catalog::Load() {
-  MutexLock apply_lock(&apply_mu_);
+  MutexLock change_lock(&change_mu_);
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> records = reader_->GetDefinitions();
   if (!records.ok()) return records.status();
   decltype(revisions_) loaded;
@@ -73,41 +75,42 @@ absl::Status Catalog::Load() {
   return absl::OkStatus();
 }
 
+std::shared_ptr<const Revision> Catalog::Newest(absl::string_view name) const {
+  MutexLock lock(&mu_);
+  const auto it = revisions_.find(name);
+  return it == revisions_.end() ? nullptr : it->second.rbegin()->second;
+}
+
 absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_run) {
-  MutexLock apply_lock(&apply_mu_);
   // The number is not known before the name is; compiling is cheap once participants have been asked, and they are
   // asked only here.
   absl::StatusOr<definition::Compiled> compiled = definition::Compile(source, 1, descriptors_);
   if (!compiled.ok()) return compiled.status();
-  int64_t next = 1;
-  {
-    MutexLock lock(&mu_);
-    const auto it = revisions_.find(compiled->name);
-    if (it != revisions_.end() && !it->second.empty()) {
-      const auto& newest = it->second.rbegin()->second;
-      if (newest->record.digest() == compiled->digest) return ApplyResult{newest, true};
-      next = newest->record.revision() + 1;
-    }
-  }
   auto revision = std::make_shared<Revision>();
   revision->record.set_version(store::kRevisionVersion);
   revision->record.set_name(compiled->name);
-  revision->record.set_revision(next);
   revision->record.set_source(std::string(source));
   revision->record.set_digest(compiled->digest);
   revision->record.set_created_ms(clock_->WallMs());
   *revision->record.mutable_descriptors() = std::move(compiled->descriptors);
-  // From the stored form: what a restart will read is what runs from now on, and a record that could not be read again
-  // is never written.
-  absl::StatusOr<definition::Compiled> kept = definition::Recompile(revision->record);
-  if (!kept.ok()) return absl::InternalError(std::string(kept.status().message()));
-  revision->compiled = kept->definition;
-  if (dry_run) return ApplyResult{std::move(revision), false};
+  for (;;) {
+    const std::shared_ptr<const Revision> newest = Newest(revision->record.name());
+    if (newest != nullptr && newest->record.digest() == revision->record.digest()) return ApplyResult{newest, true};
+    revision->record.set_revision(newest == nullptr ? 1 : newest->record.revision() + 1);
+    // From the stored form: what a restart will read is what runs from now on, and a record that could not be read
+    // again is never written.
+    absl::StatusOr<definition::Compiled> kept = definition::Recompile(revision->record);
+    if (!kept.ok()) return absl::InternalError(std::string(kept.status().message()));
+    revision->compiled = kept->definition;
+    if (dry_run) return ApplyResult{std::move(revision), false};
 
-  if (absl::Status status = Keep(revision->record); !status.ok()) return status;
-  MutexLock lock(&mu_);
-  revisions_[revision->record.name()][next] = revision;
-  return ApplyResult{std::move(revision), false};
+    MutexLock change_lock(&change_mu_);
+    if (Newest(revision->record.name()) != newest) continue;  // somebody was faster: it may even be the same content
+    if (absl::Status status = Keep(revision->record); !status.ok()) return status;
+    MutexLock lock(&mu_);
+    revisions_[revision->record.name()][revision->record.revision()] = revision;
+    return ApplyResult{std::move(revision), false};
+  }
 }
 
 absl::Status Catalog::Keep(const storage::v1::DefinitionRecord& record) {
@@ -139,7 +142,7 @@ absl::Status Catalog::Enable(absl::string_view name) {
 
 absl::Status Catalog::SetDisablement(absl::string_view name,
                                      std::optional<storage::v1::DisablementRecord> disablement) {
-  MutexLock apply_lock(&apply_mu_);
+  MutexLock change_lock(&change_mu_);
   if (auto known = Get(name, 0); !known.ok()) return known.status();
   storage::v1::DefinitionRecord record;
   record.set_version(store::kWholeDefinitionVersion);
@@ -159,10 +162,13 @@ absl::StatusOr<std::shared_ptr<const Revision>> Catalog::Get(absl::string_view n
   MutexLock lock(&mu_);
   const auto it = revisions_.find(name);
   if (it == revisions_.end()) {
-    std::vector<std::string> names;
-    for (const auto& entry : revisions_) names.push_back(entry.first);
-    const std::string known =
-        names.empty() ? "none has been applied" : absl::StrCat("there are ", absl::StrJoin(names, ", "));
+    std::vector<absl::string_view> names;
+    for (auto entry = revisions_.begin(); entry != revisions_.end() && names.size() < kNamesMax; ++entry) {
+      names.push_back(entry->first);
+    }
+    const std::string known = names.empty() ? "none has been applied"
+                                            : absl::StrCat("there are ", absl::StrJoin(names, ", "),
+                                                           revisions_.size() > kNamesMax ? ", ..." : "");
     return WithReason(absl::NotFoundError(absl::StrCat("there is no definition `", name, "`; ", known)),
                       "DEFINITION_NOT_FOUND");
   }

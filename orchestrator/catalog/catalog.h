@@ -37,7 +37,8 @@ class Catalog final : public saga::RecipeSource {
   // Reads and recompiles every stored revision. Any that cannot be is an error: sagas may be pinned to it.
   absl::Status Load();
 
-  // Blocks: on reflection, and until the revision is durable. Applies of several callers happen one after another.
+  // Blocks: on reflection, and until the revision is durable. While it asks participants, nothing else waits for it. Of
+  // several applies at once each gets a revision of its own, or the one of equal content.
   absl::StatusOr<ApplyResult> Apply(absl::string_view source, bool dry_run);
 
   // revision 0: the newest. NOT_FOUND names what there is.
@@ -54,6 +55,8 @@ class Catalog final : public saga::RecipeSource {
   std::shared_ptr<const saga::Recipe> Find(absl::string_view definition, int64_t revision) const override;
 
  private:
+  // Null when there is none.
+  std::shared_ptr<const Revision> Newest(absl::string_view name) const;
   absl::Status Keep(const storage::v1::DefinitionRecord& record);
   absl::Status SetDisablement(absl::string_view name, std::optional<storage::v1::DisablementRecord> disablement);
 
@@ -62,7 +65,7 @@ class Catalog final : public saga::RecipeSource {
   definition::DescriptorSource* const descriptors_;
   const Clock* const clock_;
 
-  Mutex apply_mu_;  // one change at a time; taken before mu_
+  Mutex change_mu_;  // one change at a time, for no longer than its commit; taken before mu_
   mutable Mutex mu_;
   std::map<std::string, std::map<int64_t, std::shared_ptr<const Revision>>, std::less<>> revisions_
       ABSL_GUARDED_BY(mu_);

@@ -1,5 +1,8 @@
 #include "orchestrator/catalog/catalog.h"
 
+#include <future>
+
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "orchestrator/definition/test_source.h"
 
@@ -88,6 +91,65 @@ TEST_F(CatalogTest, UnchangedContentReturnsTheRevisionThereIs) {
   EXPECT_EQ(store_.records.size(), 1u);
   Applied(Text("buy", "2s"));
   EXPECT_EQ(Applied(Text("buy", "1s")), 3) << "only the newest revision counts";
+}
+
+// Answers when it is told to, as a participant that hangs does.
+class HangingSource final : public definition::DescriptorSource {
+ public:
+  explicit HangingSource(definition::DescriptorSource* source) : source_(source) {}
+  bool KnowsParticipant(absl::string_view participant) const override { return source_->KnowsParticipant(participant); }
+  absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view participant,
+                                                                 absl::string_view symbol) override {
+    if (hangs.exchange(false)) {
+      asked.set_value();
+      go.get_future().wait();
+    }
+    return source_->FindSymbol(participant, symbol);
+  }
+
+  std::atomic<bool> hangs{false};
+  std::promise<void> asked, go;
+
+ private:
+  definition::DescriptorSource* const source_;
+};
+
+TEST_F(CatalogTest, NothingWaitsForAParticipantThatHangs) {
+  HangingSource source(&source_);
+  Catalog catalog(&store_, &store_, &source, &clock_);
+  ASSERT_TRUE(catalog.Apply(Text("buy", "1s"), false).ok());
+  source.hangs = true;
+  auto hanging = std::async(std::launch::async, [&] { return catalog.Apply(Text("buy", "2s"), false); });
+  source.asked.get_future().wait();
+  EXPECT_TRUE(catalog.Disable("buy", "stop", "ops").ok());
+  EXPECT_TRUE(catalog.Enable("buy").ok());
+  EXPECT_EQ(catalog.Apply(Text("buy", "3s"), false)->revision->record.revision(), 2);
+  source.go.set_value();
+  const auto late = hanging.get();
+  ASSERT_TRUE(late.ok()) << late.status();
+  EXPECT_EQ(late->revision->record.revision(), 3);
+  EXPECT_EQ(catalog.Find("buy", 3)->revision, 3) << "compiled with the number it has got";
+  EXPECT_EQ(catalog.Find("buy", 3)->timeout_ms, 2000);
+}
+
+TEST_F(CatalogTest, AppliesAtOnceGetConsecutiveRevisionsAndNoDuplicates) {
+  std::vector<std::future<absl::StatusOr<ApplyResult>>> applies;
+  for (int i = 0; i < 24; ++i) {
+    applies.push_back(std::async(
+        std::launch::async, [this, i] { return catalog_.Apply(Text("buy", absl::StrCat(1 + i % 2, "s")), false); }));
+  }
+  std::vector<int64_t> made;
+  for (auto& apply : applies) {
+    const auto result = apply.get();
+    ASSERT_TRUE(result.ok()) << result.status();
+    if (!result->unchanged) made.push_back(result->revision->record.revision());
+  }
+  std::sort(made.begin(), made.end());
+  for (size_t i = 0; i < made.size(); ++i) EXPECT_EQ(made[i], static_cast<int64_t>(i + 1));
+  EXPECT_EQ(store_.records.size(), made.size());
+  for (size_t i = 1; i < made.size(); ++i) {
+    EXPECT_NE((*catalog_.Get("buy", made[i - 1]))->record.digest(), (*catalog_.Get("buy", made[i]))->record.digest());
+  }
 }
 
 TEST_F(CatalogTest, ADryRunChecksEverythingAndKeepsNothing) {

@@ -69,11 +69,29 @@ void Compilation::PlanMetadata(const Part& part, const Place& place, CommandPlan
     violations_.Add(part.path, part.node->line,
                     absl::StrCat("at most ", limits::kMetadataEntriesMax, " headers are allowed"));
   }
+  size_t bytes = 0;
   for (const Entry& entry : part.node->entries) {
     const std::string path = ChildPath(part.path, entry.key);
     const std::string mistake = HeaderMistake(entry.key);
     if (!mistake.empty()) violations_.Add(path, entry.line, mistake);
-    plan->metadata.emplace(entry.key, planner_->CompileText(entry.value, path, place));
+    TextPlan value = planner_->CompileText(entry.value, path, place);
+    CheckHeaderText(value, path, entry.line, &bytes);
+    bytes += entry.key.size();
+    plan->metadata.emplace(entry.key, std::move(value));
+  }
+  if (bytes > limits::kMetadataBytesMax) {
+    violations_.AddUnlessKept(part.path, part.node->line,
+                              absl::StrCat("has ", bytes, " bytes of names and text; at most ",
+                                           limits::kMetadataBytesMax, " fit into a command's headers"));
+  }
+}
+
+void Compilation::CheckHeaderText(const TextPlan& value, const std::string& path, int line, size_t* bytes) {
+  for (const TextPiece& piece : value.pieces) {
+    *bytes += piece.literal.size();
+    if (IsHeaderText(piece.literal)) continue;
+    return violations_.AddUnlessKept(
+        path, line, "can never be sent: headers are printable ASCII; encode it, in base64 for example");
   }
 }
 
@@ -94,10 +112,12 @@ void Compilation::PlanRejections(const Part& part, const google::protobuf::Descr
       violations_.Add(path, entry.line, absl::StrCat("is ", TypeName(last), "; name a field with a single value"));
     } else if (!entry.value.IsScalar()) {
       violations_.Add(path, entry.value.line, absl::StrCat("expected one value, found ", entry.value.Describe()));
-    } else if (absl::StatusOr<Scalar> value = ParseScalar(last, entry.value.text); !value.ok()) {
+    } else if (absl::StatusOr<Scalar> value = ParseScalar(last, entry.value.text, violations_.suggester());
+               !value.ok()) {
       violations_.Add(path, entry.value.line, std::string(value.status().message()));
     } else {
-      plan->rejected_when.push_back({*std::move(fields), *std::move(value)});
+      plan->rejected_when.push_back(
+          {absl::StrCat(entry.key, ": ", entry.value.text), *std::move(fields), *std::move(value)});
     }
   }
 }

@@ -22,7 +22,8 @@ namespace tutti::definition {
 // Used once. Not thread-safe.
 class Compilation {
  public:
-  Compilation(int64_t revision, DescriptorSource* descriptors) : revision_(revision), descriptors_(descriptors) {}
+  Compilation(int64_t revision, DescriptorSource* descriptors, Violations::Of of)
+      : revision_(revision), descriptors_(descriptors), violations_(of) {}
 
   absl::StatusOr<Compiled> Run(absl::string_view text);
 
@@ -47,6 +48,7 @@ class Compilation {
   void PlanCommand(const CommandSource& command, const google::protobuf::MethodDescriptor& method, const Place& place,
                    CommandPlan* plan);
   void PlanMetadata(const Part& part, const Place& place, CommandPlan* plan);
+  void CheckHeaderText(const TextPlan& value, const std::string& path, int line, size_t* bytes);
   void PlanRejections(const Part& part, const google::protobuf::Descriptor& reply, CommandPlan* plan);
   void PlanLabels(const Part& part);
   void PlanOutput(const Part& part);

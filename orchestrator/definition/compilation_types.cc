@@ -29,9 +29,13 @@ bool FindTypeIn(const FileDescriptorSet& files, const std::string& wanted, Named
   for (const FileDescriptorProto& file : files.file()) {
     const std::string prefix = file.package().empty() ? "" : file.package() + ".";
     type->file = file.name();
+    type->closed = file.syntax() != "proto3";
     type->is_enum = false;
     for (const auto& message : file.message_type()) {
-      if (FindMessageIn(message, prefix + message.name(), wanted, &type->is_enum)) return true;
+      if (FindMessageIn(message, prefix + message.name(), wanted, &type->is_enum)) {
+        type->closed &= type->is_enum;
+        return true;
+      }
     }
     type->is_enum = true;
     for (const auto& entry : file.enum_type()) {
@@ -39,6 +43,11 @@ bool FindTypeIn(const FileDescriptorSet& files, const std::string& wanted, Named
     }
   }
   return false;
+}
+
+// A participant's types cannot be used until somebody mends them; asking again does not help.
+bool IsPermanent(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status);
 }
 
 // "pkg.Service/Method" in its two parts; false when it is not of that shape.
@@ -82,7 +91,7 @@ void Compilation::GatherCommand(const StepSource& step, const CommandSource& com
     violations_.Add(command.method.path, command.method.line,
                     absl::StrCat("participant `", step.participant.text, "` has no service `", service,
                                  "`; check the name, its package included"));
-  } else if (absl::IsInvalidArgument(status)) {
+  } else if (IsPermanent(status)) {
     if (first) violations_.Add(command.method.path, command.method.line, std::string(status.message()));
   } else if (unavailable_.ok()) {
     unavailable_ = absl::UnavailableError(
@@ -107,7 +116,7 @@ bool Compilation::GatherType(const DefinitionSource& source, const std::string& 
     if (name.empty() || !descriptors_->KnowsParticipant(name) || !participants.insert(name).second) continue;
     const absl::Status status = Ask(name, type);
     if (status.ok() && input_types_.count(type) > 0) return true;
-    if (absl::IsInvalidArgument(status)) {
+    if (IsPermanent(status)) {
       violations_.Add(path, line, std::string(status.message()));
       return false;
     }
@@ -169,9 +178,10 @@ const MethodDescriptor* Compilation::ResolveMethod(const StepSource& step, const
   if (method == nullptr) {
     std::vector<std::string> names;
     for (int i = 0; i < service->method_count(); ++i) names.push_back(service->method(i)->name());
-    violations_.Add(command.method.path, command.method.line,
-                    absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
-                                 Suggestion(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
+    violations_.Add(
+        command.method.path, command.method.line,
+        absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
+                     violations_.suggester()->For(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
     return nullptr;
   }
   if (method->client_streaming() || method->server_streaming()) {

@@ -8,8 +8,9 @@
 #include "common/limits.h"
 #include "google/protobuf/arena.h"
 #include "orchestrator/definition/compilation.h"
+#include "orchestrator/definition/decode.h"
 #include "orchestrator/definition/input_codec.h"
-#include "orchestrator/definition/value_copy.h"
+#include "orchestrator/definition/value_writer.h"
 
 namespace tutti::definition {
 namespace {
@@ -57,15 +58,24 @@ absl::StatusOr<std::optional<std::string>> PlannedDefinition::EncodeReply(
 absl::StatusOr<google::protobuf::Struct> PlannedDefinition::DecodeInput(absl::string_view encoded) const {
   google::protobuf::Arena arena;
   google::protobuf::Message* message = plans_->sources.input->New(&arena);
-  if (!message->ParsePartialFromArray(encoded.data(), static_cast<int>(encoded.size()))) {
-    return absl::DataLossError("the stored input cannot be read");
+  absl::Status status = Decode(encoded, message);
+  if (absl::IsInvalidArgument(status)) return absl::DataLossError("the stored input cannot be read");
+  Allowance allowance(limits::kShownInputBytesMax, "the input as JSON");
+  ValueWriter writer(&allowance, limits::kJsonLevelsMax, ValueWriter::Reader::kPrinter);
+  std::string value;
+  if (status.ok()) status = writer.WriteMessage(*message, 0, &value);
+  google::protobuf::Struct shown;
+  absl::string_view members;
+  std::string wrapped;
+  if (status.ok() && !MembersOf(value, &members)) {  // a type of protobuf's own whose JSON form is no object
+    status = writer.AddMember("value", value, &wrapped);
+    members = wrapped;
   }
-  absl::StatusOr<google::protobuf::Value> value = ToValue(*message);
-  if (!value.ok()) return value.status();
-  if (value->has_struct_value()) return std::move(*value->mutable_struct_value());
-  google::protobuf::Struct wrapped;  // a well-known type whose JSON form is no object
-  (*wrapped.mutable_fields())["value"] = *std::move(value);
-  return wrapped;
+  if (!status.ok()) return status;
+  if (!shown.ParseFromArray(members.data(), static_cast<int>(members.size()))) {
+    return absl::DataLossError("the stored input cannot be written as JSON");
+  }
+  return shown;
 }
 
 absl::StatusOr<std::map<std::string, std::string>> PlannedDefinition::MapLabels(absl::string_view encoded_input) const {
@@ -73,27 +83,28 @@ absl::StatusOr<std::map<std::string, std::string>> PlannedDefinition::MapLabels(
   std::map<std::string, std::string> labels;
   std::vector<FieldViolation> violations;
   for (const auto& [name, plan] : plans_->labels) {
-    absl::StatusOr<std::string> value = scope.Text(plan);
-    if (!value.ok()) return value.status();
-    if (value->size() > limits::kLabelBytesMax) {
+    absl::StatusOr<std::string> value = scope.Text(plan, Allowance(limits::kLabelBytesMax, "the label"));
+    if (value.ok()) {
+      labels.emplace(name, *std::move(value));
+    } else if (absl::IsDataLoss(value.status())) {
+      return value.status();
+    } else {
       violations.push_back({absl::StrCat("labels.", name),
-                            absl::StrCat("has ", value->size(), " bytes, at most ", limits::kLabelBytesMax,
-                                         " are allowed; shorten the "
-                                         "input fields it is made of")});
+                            absl::StrCat(value.status().message(), "; change the input fields it is made of")});
     }
-    labels.emplace(name, *std::move(value));
   }
   if (!violations.empty()) return InvalidArgumentError("INPUT_INVALID", violations);
   return labels;
 }
 
 absl::StatusOr<Compiled> Compile(absl::string_view text, int64_t revision, DescriptorSource* source) {
-  return Compilation(revision, source).Run(text);
+  return Compilation(revision, source, Violations::Of::kApplied).Run(text);
 }
 
 absl::StatusOr<Compiled> Recompile(const storage::v1::DefinitionRecord& record) {
   StoredDescriptors source(record.descriptors());
-  absl::StatusOr<Compiled> compiled = Compilation(record.revision(), &source).Run(record.source());
+  absl::StatusOr<Compiled> compiled =
+      Compilation(record.revision(), &source, Violations::Of::kKept).Run(record.source());
   const auto damaged = [&](absl::string_view why) {
     return absl::DataLossError(absl::StrCat("revision ", record.revision(), " of definition `", record.name(),
                                             "` cannot be compiled again: ", why));

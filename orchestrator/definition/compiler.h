@@ -23,7 +23,8 @@ class DescriptorSource {
   virtual ~DescriptorSource() = default;
   virtual bool KnowsParticipant(absl::string_view participant) const = 0;
   // The file that defines the service or message `symbol`, and all it imports, in any order. NOT_FOUND when the
-  // participant does not have it, UNAVAILABLE when it cannot be asked.
+  // participant does not have it; FAILED_PRECONDITION, with the remedy, when its descriptors cannot be had until
+  // somebody mends something (no reflection, no token, a missing file); UNAVAILABLE when they can be asked for again.
   virtual absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view participant,
                                                                          absl::string_view symbol) = 0;
 };
@@ -38,13 +39,16 @@ class CompiledDefinition {
   // Checks a client's input against the declared one. INVALID_ARGUMENT with one violation ("input.price") per mistake:
   // unknown, missing or mistyped fields, integers that would lose digits.
   virtual absl::StatusOr<std::string> EncodeInput(const google::protobuf::Struct& input) const = 0;
-  // For reading back; 64-bit integers become strings, as in protobuf's JSON mapping.
+  // For reading back; 64-bit integers become strings, as in protobuf's JSON mapping. RESOURCE_EXHAUSTED when the input
+  // with its defaults written out is larger than limits::kShownInputBytesMax or deeper than kJsonLevelsMax,
+  // INVALID_ARGUMENT when JSON has no form for it, DATA_LOSS when the bytes are damaged. The saga itself does not need
+  // it.
   virtual absl::StatusOr<google::protobuf::Struct> DecodeInput(absl::string_view encoded) const = 0;
   // For a step that an operator resolves as done: the action's reply, checked against its type. Nothing in, nothing
   // out, but INVALID_ARGUMENT when some mapping needs the reply. FAILED_PRECONDITION when there is no such step.
   virtual absl::StatusOr<std::optional<std::string>> EncodeReply(
       absl::string_view step, const std::optional<google::protobuf::Struct>& reply) const = 0;
-  // INVALID_ARGUMENT when a label is longer than limits::kLabelBytesMax.
+  // UTF-8. INVALID_ARGUMENT, a violation each, when a label is longer than limits::kLabelBytesMax or cannot be written.
   virtual absl::StatusOr<std::map<std::string, std::string>> MapLabels(absl::string_view encoded_input) const = 0;
 };
 

@@ -66,7 +66,7 @@ bool Reader::CheckMap(const Node& node, const std::string& path, const std::vect
   for (const Entry& entry : node.entries) {
     if (std::find(keys.begin(), keys.end(), entry.key) != keys.end()) continue;
     violations_->Add(ChildPath(path, entry.key), entry.line,
-                     absl::StrCat("unknown key", Suggestion(entry.key, keys), "; remove it"));
+                     absl::StrCat("unknown key", violations_->suggester()->For(entry.key, keys), "; remove it"));
   }
   return true;
 }
@@ -215,7 +215,7 @@ v1::StepKind Reader::Kind(const Node& node, const std::string& path) {
   if (word.text == "retriable") return v1::STEP_KIND_RETRIABLE;
   violations_->Add(word.path, word.line,
                    absl::StrCat("`", word.text.substr(0, 40), "` is not a kind",
-                                Suggestion(word.text, {"compensatable", "pivot", "retriable"}),
+                                violations_->suggester()->For(word.text, {"compensatable", "pivot", "retriable"}),
                                 "; write compensatable, pivot or retriable"));
   return v1::STEP_KIND_COMPENSATABLE;
 }
@@ -306,7 +306,7 @@ void Reader::Outcome(const Entry& entry, const std::string& path, v1::Operation 
   const auto code = std::find(codes.begin(), codes.end(), entry.key);
   if (code == codes.end()) {
     violations_->Add(path, entry.line,
-                     absl::StrCat("is not a gRPC status code", Suggestion(entry.key, codes),
+                     absl::StrCat("is not a gRPC status code", violations_->suggester()->For(entry.key, codes),
                                   "; write its name, for example NOT_FOUND"));
     return;
   }
@@ -320,10 +320,10 @@ void Reader::Outcome(const Entry& entry, const std::string& path, v1::Operation 
                        : text == "UNKNOWN"  ? v1::OUTCOME_UNKNOWN
                                             : v1::OUTCOME_UNSPECIFIED;
   if (outcome == v1::OUTCOME_UNSPECIFIED) {
-    violations_->Add(
-        path, entry.value.line,
-        absl::StrCat(entry.value.Describe(), " is not an outcome",
-                     Suggestion(text, {"SUCCEEDED", "REJECTED", "UNKNOWN"}), "; write SUCCEEDED, REJECTED or UNKNOWN"));
+    violations_->Add(path, entry.value.line,
+                     absl::StrCat(entry.value.Describe(), " is not an outcome",
+                                  violations_->suggester()->For(text, {"SUCCEEDED", "REJECTED", "UNKNOWN"}),
+                                  "; write SUCCEEDED, REJECTED or UNKNOWN"));
   } else if (outcome != v1::OUTCOME_UNKNOWN && IsMadeByTheClient(entry.key)) {
     violations_->Add(path, entry.line,
                      absl::StrCat(entry.key, " can come from the network instead of the participant, so it ",

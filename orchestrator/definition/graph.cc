@@ -44,8 +44,8 @@ class GraphBuilder {
         std::vector<std::string> names;
         for (const auto& entry : by_name_) names.push_back(entry.first);
         violations_->Add(word.path, word.line,
-                         absl::StrCat("there is no step `", word.text.substr(0, 80), "`", Suggestion(word.text, names),
-                                      "; name a step of this saga"));
+                         absl::StrCat("there is no step `", word.text.substr(0, 80), "`",
+                                      violations_->suggester()->For(word.text, names), "; name a step of this saga"));
         continue;
       }
       AddEdge(it->second, step, word);

@@ -45,16 +45,50 @@ std::string Describe(const Value& value) {
   }
 }
 
+constexpr size_t kViolationsMax = 100;
+
+// Levels of messages, counted as limits::kJsonLevelsMax is.
+int LevelsOf(const Struct& value);
+
+int LevelsOf(const Value& value) {
+  int deepest = 0;
+  if (value.has_struct_value()) deepest = LevelsOf(value.struct_value());
+  if (value.has_list_value()) {
+    for (const Value& element : value.list_value().values()) deepest = std::max(deepest, LevelsOf(element));
+    deepest += 2;
+  }
+  return deepest + 1;
+}
+
+int LevelsOf(const Struct& value) {
+  int deepest = 0;
+  for (const auto& entry : value.fields()) deepest = std::max(deepest, LevelsOf(entry.second));
+  return deepest + (value.fields().empty() ? 1 : 2);
+}
+
+// A binary client can leave a Value of no kind, which JSON has no word for.
+void SetNulls(Value* value) {
+  if (value->kind_case() == Value::KIND_NOT_SET) value->set_null_value(google::protobuf::NULL_VALUE);
+  if (value->has_struct_value()) {
+    for (auto& entry : *value->mutable_struct_value()->mutable_fields()) SetNulls(&entry.second);
+  }
+  if (value->has_list_value()) {
+    for (Value& element : *value->mutable_list_value()->mutable_values()) SetNulls(&element);
+  }
+}
+
 class StructReader {
  public:
-  void ReadMessage(const Struct& input, const std::string& path, bool all_required, Message* message);
+  // The whole: an object is also what a Struct or Value as such takes. Other types whose JSON form is no object take
+  // {"value": …}, as they are shown.
+  void Read(const Struct& input, const std::string& path, bool all_required, Message* message);
   const std::vector<FieldViolation>& violations() const { return violations_; }
   void Refuse(const std::string& path, std::string description) {
-    constexpr size_t kViolationsMax = 100;
     if (violations_.size() < kViolationsMax) violations_.push_back({path, std::move(description)});
   }
 
  private:
+  void ReadMessage(const Struct& input, const std::string& path, bool all_required, Message* message);
   void ReadField(const Value& value, const FieldDescriptor& field, const std::string& path, Message* message);
   void ReadMap(const Value& value, const FieldDescriptor& field, const std::string& path, Message* message);
   void ReadElement(const Value& value, const FieldDescriptor& field, const std::string& path, Message* message);
@@ -63,13 +97,35 @@ class StructReader {
   bool ScalarText(const Value& value, const FieldDescriptor& field, const std::string& path, std::string* text);
   bool NumberText(double number, const FieldDescriptor& field, const std::string& path, std::string* text);
 
+  void RefuseUnknown(const std::string& path, const std::string& key, const Descriptor& type);
+
   std::vector<FieldViolation> violations_;
+  Suggester suggester_;
 };
+
+void StructReader::Read(const Struct& input, const std::string& path, bool all_required, Message* message) {
+  const std::string& type = message->GetDescriptor()->full_name();
+  const auto value = input.fields().find("value");
+  if (type == "google.protobuf.Struct" || type == "google.protobuf.Value") {
+    Value whole;
+    *whole.mutable_struct_value() = input;
+    return ReadStandard(whole, path, message);
+  }
+  if (IsStandardType(type) && value != input.fields().end() && input.fields_size() == 1) {
+    return ReadStandard(value->second, ChildPath(path, "value"), message);
+  }
+  ReadMessage(input, path, all_required, message);
+}
+
+void StructReader::RefuseUnknown(const std::string& path, const std::string& key, const Descriptor& type) {
+  if (violations_.size() >= kViolationsMax) return;
+  std::vector<std::string> names;
+  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+  Refuse(path, absl::StrCat("there is no such field", suggester_.For(key, names), "; remove it"));
+}
 
 void StructReader::ReadMessage(const Struct& input, const std::string& path, bool all_required, Message* message) {
   const Descriptor* type = message->GetDescriptor();
-  std::vector<std::string> names;
-  for (int i = 0; i < type->field_count(); ++i) names.push_back(type->field(i)->name());
   const std::map<std::string, const Value*> sorted = [&] {
     std::map<std::string, const Value*> result;
     for (const auto& [key, value] : input.fields()) result.emplace(key, &value);
@@ -81,7 +137,7 @@ void StructReader::ReadMessage(const Struct& input, const std::string& path, boo
     const std::string field_path = ChildPath(path, key);
     const FieldDescriptor* field = type->FindFieldByName(key);
     if (field == nullptr) {
-      Refuse(field_path, absl::StrCat("there is no such field", Suggestion(key, names), "; remove it"));
+      RefuseUnknown(field_path, key, *type);
       continue;
     }
     const bool takes_null = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
@@ -125,7 +181,7 @@ void StructReader::ReadMap(const Value& value, const FieldDescriptor& field, con
   }
   for (const auto& [key, element] : value.struct_value().fields()) {
     const std::string entry_path = ChildPath(path, key);
-    const absl::StatusOr<Scalar> scalar = ParseScalar(*field.message_type()->map_key(), key);
+    const absl::StatusOr<Scalar> scalar = ParseScalar(*field.message_type()->map_key(), key, &suggester_);
     if (!scalar.ok()) {
       Refuse(entry_path, absl::StrCat("the key ", scalar.status().message()));
       continue;
@@ -141,7 +197,7 @@ void StructReader::ReadElement(const Value& value, const FieldDescriptor& field,
   if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
     std::string text;
     if (!ScalarText(value, field, path, &text)) return;
-    const absl::StatusOr<Scalar> scalar = ParseScalar(field, text);
+    const absl::StatusOr<Scalar> scalar = ParseScalar(field, text, &suggester_);
     if (!scalar.ok()) return Refuse(path, std::string(scalar.status().message()));
     WriteScalar(*scalar, field, message);
     return;
@@ -195,19 +251,21 @@ bool StructReader::ScalarText(const Value& value, const FieldDescriptor& field, 
 
 void StructReader::ReadStandard(const Value& value, const std::string& path, Message* message) {
   const std::string& type = message->GetDescriptor()->full_name();
+  Value settled = value;
+  SetNulls(&settled);
   bool done = false;
   if (type == "google.protobuf.Value") {
-    done = message->ParseFromString(value.SerializeAsString());
+    done = message->ParseFromString(settled.SerializeAsString());
   } else if (type == "google.protobuf.Struct") {
-    done = value.has_struct_value() && message->ParseFromString(value.struct_value().SerializeAsString());
+    done = value.has_struct_value() && message->ParseFromString(settled.struct_value().SerializeAsString());
   } else if (type == "google.protobuf.ListValue") {
-    done = value.has_list_value() && message->ParseFromString(value.list_value().SerializeAsString());
+    done = value.has_list_value() && message->ParseFromString(settled.list_value().SerializeAsString());
   } else if (const FieldDescriptor* wrapped = message->GetDescriptor()->FindFieldByName("value");
              wrapped != nullptr && message->GetDescriptor()->field_count() == 1) {
     return ReadElement(value, *wrapped, path, message);
   } else {
     std::string json;
-    done = google::protobuf::util::MessageToJsonString(value, &json).ok() &&
+    done = google::protobuf::util::MessageToJsonString(settled, &json).ok() &&
            google::protobuf::util::JsonStringToMessage(json, message).ok();
   }
   if (!done) Refuse(path, absl::StrCat(Describe(value), " is not the JSON form of ", type));
@@ -228,9 +286,15 @@ std::string SerializeDeterministically(const Message& message) {
 
 absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& prototype, bool all_required,
                                          const std::string& root) {
-  std::unique_ptr<Message> message(prototype.New());
   StructReader reader;
-  reader.ReadMessage(input, root, all_required, message.get());
+  if (LevelsOf(input) > limits::kJsonLevelsMax) {
+    reader.Refuse(root,
+                  absl::StrCat("nests deeper than ", limits::kJsonLevelsMax,
+                               " levels (an object or a list counts three), more than clients can read; flatten it"));
+    return InvalidArgumentError("INPUT_INVALID", reader.violations());
+  }
+  std::unique_ptr<Message> message(prototype.New());
+  reader.Read(input, root, all_required, message.get());
   std::string bytes = SerializeDeterministically(*message);
   if (bytes.size() > limits::kInputBytesMax) {
     reader.Refuse(root, absl::StrCat("has ", bytes.size(), " bytes, at most ", limits::kInputBytesMax,

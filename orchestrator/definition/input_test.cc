@@ -110,5 +110,63 @@ TEST(InputTest, DamagedBytesAreDataLoss) {
   EXPECT_TRUE(absl::IsDataLoss(WithInput("{s: string}")->DecodeInput("\xff").status()));
 }
 
+TEST(InputTest, AStructOrValueAsTheWholeInputTakesAnyObject) {
+  for (const char* type : {"google.protobuf.Struct", "google.protobuf.Value"}) {
+    ExpectJson(Sent(type, R"({"a":1,"fields":{"b":[null,{}]}})"), R"({"a":1,"fields":{"b":[null,{}]}})");
+  }
+  ExpectJson(Sent("google.protobuf.ListValue", R"({"value":[1,null]})"), R"({"value":[1,null]})");
+  ExpectJson(Sent("google.protobuf.Int64Value", R"({"value":"9"})"), R"({"value":"9"})");
+  ExpectJson(Sent("google.protobuf.Timestamp", R"({"value":"2030-01-31T12:00:00Z"})"),
+             R"({"value":"2030-01-31T12:00:00Z"})");
+}
+
+TEST(InputTest, ANullIsAValueOfItsOwnInListsOfValues) {
+  ExpectJson(Sent("{v: repeated google.protobuf.Value}", R"({"v":[null,1]})"), R"({"v":[null,1]})");
+}
+
+TEST(InputTest, NamesThatAreOneInCamelCaseAreTwoFields) {
+  ExpectJson(Sent("{user_id: string, userId: optional string, n_s: repeated int64}",
+                  R"({"user_id":"a","userId":"b","n_s":["1",2]})"),
+             R"({"user_id":"a","userId":"b","n_s":["1","2"]})");
+  EXPECT_EQ(Sent("{user_id: string, userId: optional string}", "{}"), "input.user_id: is missing; give a string");
+  EXPECT_EQ(
+      Refusals(Definition({.input = "{a_b: \"map<string, string>\", aB: \"map<string, string>\"}", .pay = "{}"})),
+      "input.aB (line 2): is one name with the map `a_b` where protobuf names a map's entries; rename one of them");
+}
+
+TEST(InputTest, WhatNestsDeeperThanAnAnswerCanShowIsRefused) {
+  const auto nested = [](int objects) {
+    google::protobuf::Struct value;
+    for (int i = 1; i < objects; ++i) {
+      google::protobuf::Struct outer;
+      *(*outer.mutable_fields())["a"].mutable_struct_value() = std::move(value);
+      value = std::move(outer);
+    }
+    return value;
+  };
+  const auto definition = WithInput("google.protobuf.Struct");
+  EXPECT_TRUE(definition->EncodeInput(nested(30)).ok());
+  const absl::Status refused = definition->EncodeInput(nested(31)).status();
+  EXPECT_EQ(ReasonOf(refused), "INPUT_INVALID");
+  EXPECT_EQ(ViolationsOf(refused).at(0).field, "input");
+}
+
+TEST(InputTest, AValueOfNoKindBecomesNull) {
+  google::protobuf::Struct input;
+  (*input.mutable_fields())["a"].mutable_list_value()->add_values();
+  const auto definition = WithInput("google.protobuf.Struct");
+  ExpectJson(Json(*definition->DecodeInput(*definition->EncodeInput(input))), R"({"a":[null]})");
+}
+
+TEST(InputTest, SuggestionsAreMadeForTheFirstMistakesOnly) {
+  std::string json;
+  for (int i = 0; i < 50; ++i) absl::StrAppend(&json, i == 0 ? "" : ",", "\"custmer_name", i, "\":1");
+  const std::string told = Sent("{customer_name: optional string}", absl::StrCat("{", json, "}"));
+  size_t suggested = 0;
+  for (size_t at = told.find("did you mean"); at != std::string::npos; at = told.find("did you mean", at + 1))
+    ++suggested;
+  EXPECT_EQ(suggested, static_cast<size_t>(limits::kSuggestionsMax));
+}
+
 }  // namespace
 }  // namespace tutti::definition

@@ -29,10 +29,10 @@ const std::map<std::string, FieldDescriptorProto::Type, std::less<>>& ScalarType
   return types;
 }
 
-std::string KnownTypes(absl::string_view word) {
+std::string KnownTypes(absl::string_view word, Violations* violations) {
   std::vector<std::string> names;
   for (const auto& entry : ScalarTypes()) names.push_back(entry.first);
-  return absl::StrCat(Suggestion(word, names),
+  return absl::StrCat(violations->suggester()->For(word, names),
                       "; write a proto scalar such as string or int64, or the full name of a message, with `optional`, "
                       "`repeated` or map<string, …> around it");
 }
@@ -94,6 +94,43 @@ std::string EntryTypeName(const std::string& field) {
   return absl::StrCat(name, "Entry");
 }
 
+// What protobuf takes two names of a proto3 message for, when it compares them.
+std::string JsonFolded(absl::string_view name) {
+  std::string folded;
+  for (const char c : name) {
+    if (c != '_') folded.push_back(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  }
+  return folded;
+}
+
+bool NeedsProto2(const InputDeclaration& declaration, const std::map<std::string, NamedType>& types) {
+  std::set<std::string> folded;
+  for (const InputField& field : declaration.fields) {
+    const auto type = types.find(field.type);
+    if (type != types.end() && type->second.closed) return true;
+    if (!folded.insert(JsonFolded(field.name)).second) return true;
+  }
+  return false;
+}
+
+// Proto2 says in other words what a field of proto3 is: without `optional` it is there, and numbers are packed.
+void SetLabel(const InputField& input, bool proto2, DescriptorProto* message, FieldDescriptorProto* field) {
+  if (input.repeated) {
+    field->set_label(FieldDescriptorProto::LABEL_REPEATED);
+    const bool numeric = field->type() != FieldDescriptorProto::TYPE_MESSAGE &&
+                         field->type() != FieldDescriptorProto::TYPE_STRING &&
+                         field->type() != FieldDescriptorProto::TYPE_BYTES;
+    if (proto2 && numeric) field->mutable_options()->set_packed(true);
+    return;
+  }
+  const bool required = proto2 && !input.optional;
+  field->set_label(required ? FieldDescriptorProto::LABEL_REQUIRED : FieldDescriptorProto::LABEL_OPTIONAL);
+  if (proto2 || !input.optional) return;
+  field->set_proto3_optional(true);
+  field->set_oneof_index(message->oneof_decl_size());
+  message->add_oneof_decl()->set_name(absl::StrCat("_", input.name));
+}
+
 void SetType(const std::string& type, const std::map<std::string, NamedType>& types, FieldDescriptorProto* field) {
   const auto scalar = ScalarTypes().find(type);
   if (scalar != ScalarTypes().end()) {
@@ -147,6 +184,7 @@ InputDeclaration ReadInput(const Part& part, Violations* violations) {
                     absl::StrCat("expected a map of field names to types, or a message name, found ", node.Describe()));
     return declaration;
   }
+  std::map<std::string, std::string> map_entries;
   for (const Entry& entry : node.entries) {
     InputField field{.name = entry.key, .path = ChildPath(part.path, entry.key), .line = entry.line};
     if (!IsFieldName(entry.key)) {
@@ -154,7 +192,11 @@ InputDeclaration ReadInput(const Part& part, Violations* violations) {
                       "is not a field name; use letters, digits and '_', starting with a letter");
     } else if (!entry.value.IsScalar() || !ReadType(entry.value.text, &field)) {
       violations->Add(field.path, entry.value.line,
-                      absl::StrCat(entry.value.Describe(), " is not a type", KnownTypes(entry.value.text)));
+                      absl::StrCat(entry.value.Describe(), " is not a type", KnownTypes(entry.value.text, violations)));
+    } else if (!field.map_key.empty() && !map_entries.emplace(EntryTypeName(field.name), field.name).second) {
+      violations->Add(field.path, entry.line,
+                      absl::StrCat("is one name with the map `", map_entries[EntryTypeName(field.name)],
+                                   "` where protobuf names a map's entries; rename one of them"));
     } else {
       declaration.fields.push_back(std::move(field));
     }
@@ -166,7 +208,8 @@ FileDescriptorProto MakeInputFile(const InputDeclaration& declaration, const std
   FileDescriptorProto file;
   file.set_name("tutti/definition/input.proto");
   file.set_package("tutti.definition");
-  file.set_syntax("proto3");
+  const bool proto2 = NeedsProto2(declaration, types);
+  file.set_syntax(proto2 ? "proto2" : "proto3");
   DescriptorProto* message = file.add_message_type();
   message->set_name("Input");
   std::vector<const InputField*> sorted;
@@ -188,12 +231,7 @@ FileDescriptorProto MakeInputFile(const InputDeclaration& declaration, const std
       continue;
     }
     SetType(input->type, types, field);
-    field->set_label(input->repeated ? FieldDescriptorProto::LABEL_REPEATED : FieldDescriptorProto::LABEL_OPTIONAL);
-    if (input->optional) {
-      field->set_proto3_optional(true);
-      field->set_oneof_index(message->oneof_decl_size());
-      message->add_oneof_decl()->set_name(absl::StrCat("_", input->name));
-    }
+    SetLabel(*input, proto2, message, field);
   }
   for (const std::string& import : imports) file.add_dependency(import);
   return file;

@@ -37,13 +37,15 @@ bool IsScalarTypeName(absl::string_view name);
 // What a type name that is no scalar's stands for.
 struct NamedType {
   bool is_enum = false;
+  bool closed = false;  // an enum of proto2, which a proto3 file must not use
   std::string file;
 };
 
 inline constexpr const char* kInlineInputType = "tutti.definition.Input";
 
 // The file that defines kInlineInputType. `types` has every named type of the fields; fields whose type it lacks are
-// left out. Fields are numbered by name, so the order in which they are written means nothing.
+// left out. Fields are numbered by name, so the order in which they are written means nothing. It is a proto3 file
+// unless only proto2 can say it; the encoding is the same.
 google::protobuf::FileDescriptorProto MakeInputFile(const InputDeclaration& declaration,
                                                     const std::map<std::string, NamedType>& types);
 

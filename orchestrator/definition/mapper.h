@@ -16,11 +16,16 @@
 
 namespace tutti::definition {
 
-// A reply is a refusal when the field has the value. A field on the path that is unset never has it.
+// A reply is a refusal when the field has the value. A field that is unset has the default that its .proto gives it
+// (proto2); without one it has no value, nor has anything in a message that is unset.
 struct RejectionRule {
+  std::string text;  // "order.state: GONE"
   std::vector<const google::protobuf::FieldDescriptor*> path;
   Scalar value;
 };
+
+// gRPC refuses other bytes in a header.
+bool IsHeaderText(absl::string_view text);
 
 struct CommandPlan {
   std::unique_ptr<MessagePlan> request;
@@ -51,7 +56,7 @@ class PlanMapper final : public saga::Mapper {
 
   absl::StatusOr<saga::MappedRequest> MapRequest(int step, v1::Operation operation, absl::string_view key,
                                                  const storage::v1::SagaRecord& saga) const override;
-  saga::ReplyVerdict JudgeReply(int step, v1::Operation operation, absl::string_view reply) const override;
+  saga::JudgedReply JudgeReply(int step, v1::Operation operation, absl::string_view reply) const override;
   saga::MappedOutput MapOutput(const storage::v1::SagaRecord& saga) const override;
 
  private:

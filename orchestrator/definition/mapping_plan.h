@@ -14,6 +14,9 @@
 #include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/struct.pb.h"
+#include "orchestrator/definition/allowance.h"
+#include "orchestrator/definition/value_copy.h"
+#include "orchestrator/definition/value_writer.h"
 #include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::definition {
@@ -44,10 +47,13 @@ struct TextPlan {
 struct MessagePlan;
 struct ValuePlan;
 
-// One field that gets what `reference` names. Without a value and a fallback the field stays unset.
+// One field that gets what `reference` names. What is unset at the source and has no fallback stays unset, where the
+// field can be: an element or a field without presence gets the source's default.
 struct CopyPlan {
   Reference reference;
   std::unique_ptr<google::protobuf::Message> fallback;  // a message of the target's type with only this field set
+  // The only field of the target, which is a wrapper such as google.protobuf.Int64Value: that is where the value goes.
+  const google::protobuf::FieldDescriptor* wrapped = nullptr;
 };
 
 // Sets a field of the message being built, or appends to it when it is repeated.
@@ -93,6 +99,9 @@ struct SourceTypes {
 };
 
 // What the references of one mapping mean for one saga; parses each message it is asked for once. Not thread-safe.
+//
+// Whatever is made stops with RESOURCE_EXHAUSTED where its allowance is spent, and what the scope holds in memory where
+// limits::kDecodedBytesMax is. FAILED_PRECONDITION always means that there is no value and no fallback.
 class Scope {
  public:
   // All must outlive the scope. `saga` may be null for mappings that read the input only.
@@ -107,23 +116,31 @@ class Scope {
   // For references that are no text. DATA_LOSS when a stored message cannot be read.
   absl::StatusOr<Found> Find(const Reference& reference);
 
-  // FAILED_PRECONDITION when there is no value and no fallback.
-  absl::StatusOr<std::string> Text(const TextPlan& plan);
-  absl::StatusOr<google::protobuf::Message*> Build(const MessagePlan& plan);  // lives as long as the scope
-  // Nothing when the reference stands for an unset field.
-  absl::StatusOr<std::optional<google::protobuf::Value>> Evaluate(const ValuePlan& plan);
+  // UTF-8. Takes nothing from the allowance, but is never larger than what is left of it.
+  absl::StatusOr<std::string> Text(const TextPlan& plan, const Allowance& allowance);
+  absl::StatusOr<google::protobuf::Message*> Build(const MessagePlan& plan,
+                                                   Allowance* allowance);  // lives as long as the scope
+  // Appends to `out`; see ValueWriter about `level`. False when the reference stands for an unset field.
+  absl::StatusOr<bool> Evaluate(const ValuePlan& plan, ValueWriter* writer, int level, std::string* out);
 
   bool HasReply(int step) const;
 
  private:
   absl::StatusOr<const google::protobuf::Message*> Root(const Reference& reference);
   absl::StatusOr<std::string> TextOf(const Reference& reference) const;
-  absl::Status Fill(const MessagePlan& plan, google::protobuf::Message* message);
-  absl::Status Assign(const Assignment& assignment, google::protobuf::Message* message);
+  absl::Status AppendPiece(const TextPiece& piece, const Allowance& allowance, std::string* text);
+  absl::Status Fill(const MessagePlan& plan, const CopyTarget& target);
+  absl::Status Assign(const Assignment& assignment, const CopyTarget& target);
   absl::Status AssignCopy(const CopyPlan& plan, const google::protobuf::FieldDescriptor& field,
-                          google::protobuf::Message* message);
-  absl::Status AssignValue(const ValuePlan& plan, google::protobuf::Message* message);
-  absl::StatusOr<std::optional<google::protobuf::Value>> EvaluateCopy(const ValuePlan::CopiedValue& copied);
+                          const CopyTarget& target);
+  absl::Status AssignText(const TextPlan& plan, const google::protobuf::FieldDescriptor& field,
+                          const CopyTarget& target);
+  absl::Status AssignValue(const ValuePlan& plan, const google::protobuf::FieldDescriptor& field,
+                           const CopyTarget& target);
+  absl::StatusOr<bool> EvaluateCopy(const ValuePlan::CopiedValue& copied, ValueWriter* writer, int level,
+                                    std::string* out);
+  absl::StatusOr<bool> EvaluateMap(const ValuePlan::Map& map, ValueWriter* writer, int level, std::string* out);
+  absl::StatusOr<bool> EvaluateList(const ValuePlan::List& list, ValueWriter* writer, int level, std::string* out);
   absl::Status NoValue(const Reference& reference) const;
 
   const SourceTypes* const types_;

@@ -11,6 +11,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "orchestrator/definition/scalar.h"
 #include "orchestrator/definition/value_copy.h"
+#include "orchestrator/definition/well_known.h"
 
 namespace tutti::definition {
 namespace {
@@ -26,13 +27,31 @@ bool IsMessage(const FieldDescriptor& field) {
   return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
 }
 
-bool IsJsonType(const Descriptor& type) {
-  return type.full_name() == "google.protobuf.Value" || type.full_name() == "google.protobuf.Struct" ||
-         type.full_name() == "google.protobuf.ListValue";
+Message* AddOrSetMessage(const FieldDescriptor& field, Message* holder) {
+  const auto& r = *holder->GetReflection();
+  return field.is_repeated() ? r.AddMessage(holder, &field) : r.MutableMessage(holder, &field);
 }
 
-bool IsWrapper(const Descriptor& type) {
-  return IsStandardType(type.full_name()) && absl::EndsWith(type.full_name(), "Value") && !IsJsonType(type);
+// Whether a field of kind `target` takes what a reference to `last` in `root` (or to `root` itself, or to a text: both
+// null) stands for in the form of JSON.
+bool BecomesJson(WellKnown target, const Descriptor* root, const FieldDescriptor* last) {
+  const bool is_list = last != nullptr && last->is_repeated() && !last->is_map();
+  const Descriptor* type = last == nullptr ? root : IsMessage(*last) && !is_list ? last->message_type() : nullptr;
+  const WellKnown kind = type == nullptr ? WellKnown::kNone : WellKnownOf(*type);
+  switch (target) {
+    case WellKnown::kValue:
+      return true;
+    case WellKnown::kStruct:
+      return type != nullptr && (kind == WellKnown::kNone || kind == WellKnown::kStruct);
+    case WellKnown::kListValue:
+      return is_list || kind == WellKnown::kListValue;
+    default:
+      return false;
+  }
+}
+
+bool TakesNull(const FieldDescriptor& field) {
+  return IsMessage(field) && WellKnownOf(*field.message_type()) == WellKnown::kValue;
 }
 
 std::vector<std::string> FieldNames(const Descriptor& type) {
@@ -84,7 +103,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
     if (field == nullptr) {
       violations_->Add(field_path, entry.line,
                        absl::StrCat(type->full_name(), " has no field `", entry.key, "`",
-                                    Suggestion(entry.key, FieldNames(*type)), "; remove it"));
+                                    violations_->suggester()->For(entry.key, FieldNames(*type)), "; remove it"));
       continue;
     }
     if (const auto* oneof = field->real_containing_oneof()) {
@@ -107,7 +126,7 @@ std::unique_ptr<MessagePlan> PlanCompiler::CompileMessage(const Node* node, cons
 
 void PlanCompiler::CompileField(const Node& node, const FieldDescriptor& field, const std::string& path,
                                 const Place& place, MessagePlan* plan) {
-  if (node.IsNull() && !(IsMessage(field) && field.message_type()->full_name() == "google.protobuf.Value")) {
+  if (node.IsNull() && !TakesNull(field)) {
     violations_->Add(path, node.line, kNoValue);
     return;
   }
@@ -132,7 +151,7 @@ void PlanCompiler::CompileList(const Node& node, const FieldDescriptor& field, c
   }
   for (size_t i = 0; i < node.items.size(); ++i) {
     const std::string item_path = ItemPath(path, i);
-    if (node.items[i].IsNull()) {
+    if (node.items[i].IsNull() && !TakesNull(field)) {
       violations_->Add(item_path, node.items[i].line, kNoValue);
     } else {
       CompileSingle(node.items[i], field, item_path, place, plan);
@@ -167,10 +186,10 @@ void PlanCompiler::CompileSingle(const Node& node, const FieldDescriptor& field,
                                  const Place& place, MessagePlan* plan) {
   if (node.IsScalar()) return CompileScalarNode(node, field, path, place, plan);
   if (IsMessage(field) && IsJsonType(*field.message_type())) {
-    const std::string& type = field.message_type()->full_name();
-    if ((type == "google.protobuf.Struct" && !node.IsMap()) ||
-        (type == "google.protobuf.ListValue" && !node.IsList())) {
-      violations_->Add(path, node.line, absl::StrCat("a ", type, " cannot be made of ", node.Describe()));
+    const WellKnown kind = WellKnownOf(*field.message_type());
+    if ((kind == WellKnown::kStruct && !node.IsMap()) || (kind == WellKnown::kListValue && !node.IsList())) {
+      violations_->Add(path, node.line,
+                       absl::StrCat("a ", field.message_type()->full_name(), " cannot be made of ", node.Describe()));
       return;
     }
     plan->assignments.push_back({&field, path, std::make_unique<ValuePlan>(CompileValue(node, path, place))});
@@ -206,20 +225,21 @@ void PlanCompiler::CompileScalarNode(const Node& node, const FieldDescriptor& fi
 void PlanCompiler::CompileMessageLiteral(const Node& node, const FieldDescriptor& field, const std::string& path,
                                          const Place& place, MessagePlan* plan) {
   const Descriptor* type = field.message_type();
-  if (type->full_name() == "google.protobuf.Value") {
+  const WellKnown kind = WellKnownOf(*type);
+  if (kind == WellKnown::kValue) {
     plan->assignments.push_back({&field, path, std::make_unique<ValuePlan>(CompileValue(node, path, place))});
     return;
   }
   auto nested = std::make_unique<MessagePlan>();
   nested->prototype = types_->Prototype(type);
   nested->constants.reset(nested->prototype->New());
-  if (IsWrapper(*type)) {
+  if (kind == WellKnown::kWrapper) {
     CompileScalarNode(node, *type->FindFieldByName("value"), path, place, nested.get());
-  } else if (type->full_name() == "google.protobuf.Timestamp" || type->full_name() == "google.protobuf.Duration") {
+  } else if (kind == WellKnown::kTimestamp || kind == WellKnown::kDuration) {
     Value value;
     value.set_string_value(node.text);
     const absl::StatusOr<int64_t> ms = ParseDurationMs(node.text);
-    if (type->full_name() == "google.protobuf.Duration" && ms.ok()) {
+    if (kind == WellKnown::kDuration && ms.ok()) {
       value.set_string_value(absl::StrCat(*ms / 1000, ".", absl::Dec(*ms % 1000, absl::kZeroPad3), "s"));
     }
     std::string json;
@@ -239,7 +259,7 @@ void PlanCompiler::CompileMessageLiteral(const Node& node, const FieldDescriptor
 
 bool PlanCompiler::SetLiteral(const FieldDescriptor& field, const std::string& text, const std::string& path, int line,
                               Message* message) {
-  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text);
+  const absl::StatusOr<Scalar> scalar = ParseScalar(field, text, violations_->suggester());
   if (!scalar.ok()) {
     violations_->Add(path, line, std::string(scalar.status().message()));
     return false;
@@ -268,26 +288,15 @@ void PlanCompiler::CompileCopy(const Node& node, const ReferenceText& text, cons
   const bool list = field.is_repeated() && !element;
   const Descriptor* root = reference->IsText() ? nullptr : RootType(*reference);
   const FieldDescriptor* last = reference->path.empty() ? nullptr : reference->path.back();
-  if (IsMessage(field) && !list && IsJsonType(*field.message_type())) {
-    const std::string& target = field.message_type()->full_name();
-    const bool is_list = last != nullptr && last->is_repeated() && !last->is_map();
-    const Descriptor* type = last == nullptr ? root : IsMessage(*last) && !is_list ? last->message_type() : nullptr;
-    const bool is_struct = type != nullptr && (!IsStandardType(type->full_name()) || type->full_name() == target);
-    const bool same = type != nullptr && type->full_name() == target;
-    if (target == "google.protobuf.Value" || same || (target == "google.protobuf.Struct" ? is_struct : is_list)) {
-      plan->assignments.push_back({&field, path, std::make_unique<ValuePlan>(CompileValue(node, path, place))});
-      return;
-    }
-  } else if (IsMessage(field) && !list && IsWrapper(*field.message_type()) &&
-             (reference->IsText() || (last != nullptr && !IsMessage(*last)))) {
-    auto nested = std::make_unique<MessagePlan>();
-    nested->prototype = types_->Prototype(field.message_type());
-    CompileCopy(node, text, *field.message_type()->FindFieldByName("value"), false, path, place, nested.get());
-    plan->assignments.push_back({&field, path, std::move(nested)});
-    return;
+  const WellKnown kind = IsMessage(field) && !list ? WellKnownOf(*field.message_type()) : WellKnown::kNone;
+  if (BecomesJson(kind, root, last)) return CompileJsonCopy(node, text, field, path, place, plan);
+  if (kind == WellKnown::kWrapper && (reference->IsText() || (last != nullptr && !IsMessage(*last)))) {
+    return CompileWrappedCopy(node, text, field, path, place, plan);
   }
+  const bool same_root = last == nullptr && root != nullptr && IsMessage(field) && !list &&
+                         field.message_type()->full_name() == root->full_name();
   const bool fits = reference->IsText() ? field.type() == FieldDescriptor::TYPE_STRING && !list
-                    : last == nullptr   ? IsMessage(field) && !list && field.message_type() == root
+                    : last == nullptr   ? same_root
                                         : CanCopy(*last, field, element);
   if (!fits) {
     violations_->Add(path, node.line,
@@ -305,18 +314,53 @@ void PlanCompiler::CompileCopy(const Node& node, const ReferenceText& text, cons
   plan->assignments.push_back({&field, path, std::move(copy)});
 }
 
+void PlanCompiler::CompileJsonCopy(const Node& node, const ReferenceText& text, const FieldDescriptor& field,
+                                   const std::string& path, const Place& place, MessagePlan* plan) {
+  const WellKnown kind = WellKnownOf(*field.message_type());
+  const char* const empty = kind == WellKnown::kListValue ? "[]" : "{}";
+  if (kind != WellKnown::kValue && text.fallback.has_value() && (text.fallback != empty || text.fallback_quoted)) {
+    violations_->Add(path, node.line, absl::StrCat("the default of ", ElementTypeName(field), " can only be ", empty));
+  }
+  plan->assignments.push_back({&field, path, std::make_unique<ValuePlan>(CompileValue(node, path, place))});
+}
+
+// Into the only field of the wrapper, which is set only when there is a value.
+void PlanCompiler::CompileWrappedCopy(const Node& node, const ReferenceText& text, const FieldDescriptor& field,
+                                      const std::string& path, const Place& place, MessagePlan* plan) {
+  MessagePlan nested;
+  nested.prototype = types_->Prototype(field.message_type());
+  const FieldDescriptor& wrapped = *field.message_type()->FindFieldByName("value");
+  CompileCopy(node, text, wrapped, false, path, place, &nested);
+  if (nested.assignments.empty()) return;
+  auto* copy = std::get_if<CopyPlan>(&nested.assignments.front().source);
+  if (copy == nullptr) {
+    plan->assignments.push_back({&field, path, std::make_unique<MessagePlan>(std::move(nested))});
+    return;
+  }
+  copy->wrapped = &wrapped;
+  if (copy->fallback != nullptr) {
+    std::unique_ptr<Message> holder(types_->Prototype(field.containing_type())->New());
+    AddOrSetMessage(field, holder.get())->CopyFrom(*copy->fallback);
+    copy->fallback = std::move(holder);
+  }
+  plan->assignments.push_back({&field, path, std::move(*copy)});
+}
+
 std::unique_ptr<Message> PlanCompiler::CompileFallback(const Node& node, const ReferenceText& reference,
                                                        const FieldDescriptor& field, bool element,
                                                        const std::string& path) {
   if (!reference.fallback.has_value()) return nullptr;
   std::unique_ptr<Message> fallback(types_->Prototype(field.containing_type())->New());
   const std::string& text = *reference.fallback;
-  if (IsMessage(field) || (field.is_repeated() && !element)) {
-    const bool list = field.is_repeated() && !field.is_map();
+  const bool whole = field.is_repeated() && !element;
+  if (IsMessage(field) || whole) {
+    const bool list = whole && !field.is_map();
     if (text != (list ? "[]" : "{}")) {
       violations_->Add(path, node.line,
-                       absl::StrCat("the default of ", TypeName(field), " can only be ", list ? "[]" : "{}"));
+                       absl::StrCat("the default of ", element ? ElementTypeName(field) : TypeName(field),
+                                    " can only be ", list ? "[]" : "{}"));
     }
+    if (!whole) AddOrSetMessage(field, fallback.get());
     return fallback;
   }
   SetLiteral(field, text, path, node.line, fallback.get());
@@ -329,6 +373,17 @@ ValuePlan PlanCompiler::CompileValue(const Node& node, const std::string& path, 
     absl::StatusOr<Value> value = ReadValue(text, quoted);
     if (!value.ok()) violations_->Add(path, node.line, absl::StrCat("`", text, "`: ", value.status().message()));
     return value.ok() ? *std::move(value) : Value();
+  };
+  const auto fallback = [&](const std::string& text, bool quoted) {
+    Value value;
+    if (!quoted && text == "{}") {
+      value.mutable_struct_value();
+    } else if (!quoted && text == "[]") {
+      value.mutable_list_value();
+    } else {
+      value = literal(text, quoted);
+    }
+    return value;
   };
   if (node.IsMap()) {
     ValuePlan::Map map;
@@ -355,7 +410,7 @@ ValuePlan PlanCompiler::CompileValue(const Node& node, const std::string& path, 
         plan.source = CompileTemplate(*parsed, node, path, place);
       } else {
         ValuePlan::CopiedValue copied{.reference = *std::move(reference), .fallback = std::nullopt};
-        if (text.fallback.has_value()) copied.fallback = literal(*text.fallback, text.fallback_quoted);
+        if (text.fallback.has_value()) copied.fallback = fallback(*text.fallback, text.fallback_quoted);
         plan.source = std::move(copied);
       }
     }

@@ -74,6 +74,11 @@ class PlanCompiler {
   // `element`: into one element of a repeated field.
   void CompileCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field, bool element,
                    const std::string& path, const Place& place, MessagePlan* plan);
+  // The same into a google.protobuf.Value, Struct or ListValue, and of a scalar into a wrapper.
+  void CompileJsonCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field,
+                       const std::string& path, const Place& place, MessagePlan* plan);
+  void CompileWrappedCopy(const Node& node, const ReferenceText& reference, const FieldDescriptor& field,
+                          const std::string& path, const Place& place, MessagePlan* plan);
   std::unique_ptr<google::protobuf::Message> CompileFallback(const Node& node, const ReferenceText& reference,
                                                              const FieldDescriptor& field, bool element,
                                                              const std::string& path);
@@ -87,6 +92,8 @@ class PlanCompiler {
   TextPlan CompileTemplate(const Template& parsed, const Node& node, const std::string& path, const Place& place);
   // Nothing when the reference is wrong, or leads through a type that is not known.
   std::optional<Reference> Resolve(const ReferenceText& text, const std::string& path, int line, const Place& place);
+  std::optional<Reference> ResolveRoot(const ReferenceText& text, const std::string& path, int line,
+                                       const Place& place);
   bool ResolveStep(const ReferenceText& text, const std::string& path, int line, const Place& place,
                    Reference* reference);
   std::string CheckReplyPlace(int step, bool has_fallback, const Place& place) const;

@@ -71,6 +71,18 @@ std::string PlanCompiler::Describe(const Reference& reference, const Descriptor*
 
 std::optional<Reference> PlanCompiler::Resolve(const ReferenceText& text, const std::string& path, int line,
                                                const Place& place) {
+  std::optional<Reference> reference = ResolveRoot(text, path, line, place);
+  if (reference.has_value() && reference->IsText() && text.fallback.has_value()) {
+    violations_->AddUnlessKept(path, line,
+                               absl::StrCat("`", text.text,
+                                            "` always has a value; leave out its default, which "
+                                            "input and reply references alone can have"));
+  }
+  return reference;
+}
+
+std::optional<Reference> PlanCompiler::ResolveRoot(const ReferenceText& text, const std::string& path, int line,
+                                                   const Place& place) {
   Reference reference;
   reference.text = text.text;
   const std::vector<std::string>& parts = text.path;
@@ -95,7 +107,8 @@ std::optional<Reference> PlanCompiler::Resolve(const ReferenceText& text, const 
     reference.root = Reference::Root::kCommandKey;
     return reference;
   } else {
-    return refuse(absl::StrCat("unknown", Suggestion(parts[0], {"input", "steps", "saga", "command"}), "; ", kRoots));
+    return refuse(absl::StrCat(
+        "unknown", violations_->suggester()->For(parts[0], {"input", "steps", "saga", "command"}), "; ", kRoots));
   }
   if (reference.root == Reference::Root::kStepKey) {
     if (parts.size() > consumed) return refuse("a key has no fields; end the reference at key");
@@ -122,8 +135,8 @@ bool PlanCompiler::ResolveStep(const ReferenceText& text, const std::string& pat
   const auto& names = schema_->step_names;
   const auto it = std::find(names.begin(), names.end(), text.path[1]);
   if (it == names.end()) {
-    return refuse(absl::StrCat("there is no step `", text.path[1], "`", Suggestion(text.path[1], names),
-                               "; name a step of this saga"));
+    return refuse(absl::StrCat("there is no step `", text.path[1], "`",
+                               violations_->suggester()->For(text.path[1], names), "; name a step of this saga"));
   }
   reference->step = static_cast<int>(it - names.begin());
   if (text.path[2] == "key") {
@@ -172,7 +185,7 @@ std::optional<std::vector<const FieldDescriptor*>> PlanCompiler::ResolvePath(con
           known.empty() ? "it has no fields" : absl::StrCat("it has ", absl::StrJoin(known, ", "));
       violations_->Add(path, line,
                        absl::StrCat("`", shown, "`: ", type->full_name(), " has no field `", name, "`",
-                                    Suggestion(name, known), "; ", fields_known));
+                                    violations_->suggester()->For(name, known), "; ", fields_known));
       return std::nullopt;
     }
     fields.push_back(field);

@@ -6,6 +6,7 @@ namespace {
 
 using testing::Definition;
 using testing::Refusals;
+using testing::TestSource;
 using testing::Texts;
 
 // One step, its action's further keys and its own given as flow text.
@@ -325,6 +326,100 @@ TEST(RefusalTest, LimitsHold) {
             "labels (line 3): must be a map of at most 16 labels to texts");
   EXPECT_EQ(Refusals("name: " + std::string(1024 * 1024, 'x')),
             "definition: the text has 1048582 bytes, at most 1048576 are allowed");
+}
+
+TEST(RefusalTest, WhatCouldNeverBeSent) {
+  const std::string other = std::string(limits::kMetadataBytesMax, 'x');
+  Check({
+      {"not ASCII", Definition({.pay_more = "      metadata: {x-name: \"\xC3\xA9\"}\n"}),
+       "steps[0].action.metadata.x-name (line 10): can never be sent: headers are printable ASCII; encode it, in "
+       "base64 "
+       "for example"},
+      {"a line break around a reference", Definition({.pay_more = "      metadata: {x-name: \"${input.user}\\n\"}\n"}),
+       "steps[0].action.metadata.x-name (line 10): can never be sent: headers are printable ASCII; encode it, in "
+       "base64 "
+       "for example"},
+      {"too long", Definition({.pay_more = absl::StrCat("      metadata: {x-name: ", other, "}\n")}),
+       "steps[0].action.metadata (line 10): has 4102 bytes of names and text; at most 4096 fit into a command's "
+       "headers"},
+  });
+}
+
+TEST(RefusalTest, DefaultsWhereThereIsAlwaysAValue) {
+  const auto told = [](const std::string& reference) {
+    return absl::StrCat(
+        "steps[0].action.request.user_id (line 9): `${", reference,
+        " | default('x')}` always has a value; leave out its default, which input and reply references alone can have");
+  };
+  for (const std::string reference : {"saga.id", "command.key", "steps.pay.key"}) {
+    EXPECT_EQ(Refusals(Definition({.pay = absl::StrCat("{user_id: \"${", reference, " | default('x')}\"}")})),
+              told(reference));
+    EXPECT_EQ(Refusals(Definition({.pay = absl::StrCat("{user_id: \"a ${", reference, " | default('x')}\"}")})),
+              told(reference));
+  }
+}
+
+TEST(RefusalTest, WhatWasKeptBeforeGoesOnCompiling) {
+  TestSource source;
+  const auto compiled = Compile(Definition({}), 1, &source);
+  ASSERT_TRUE(compiled.ok()) << compiled.status();
+  storage::v1::DefinitionRecord record;
+  record.set_name(compiled->name);
+  record.set_revision(1);
+  *record.mutable_descriptors() = compiled->descriptors;
+  for (const std::string& text :
+       {Definition({.pay = "{user_id: \"${saga.id | default('x')}\"}"}),
+        Definition({.pay_more = "      metadata: {x-name: \"\xC3\xA9\"}\n"}), Definition({}) + "%garbage\n"}) {
+    EXPECT_NE(Refusals(text), "OK") << text;
+    record.set_source(text);
+    // The digest is of another text; that it is what is complained about says that the text itself is taken.
+    EXPECT_NE(std::string(Recompile(record).status().message()).find("not those that were applied"), std::string::npos)
+        << Recompile(record).status();
+  }
+}
+
+TEST(RefusalTest, SuggestionsAreMadeForTheFirstMistakesOnly) {
+  std::string wrong;
+  for (int i = 0; i < 50; ++i) absl::StrAppend(&wrong, i == 0 ? "" : ", ", "user_idd", i, ": x");
+  const std::string refusals = Refusals(Definition({.pay = absl::StrCat("{", wrong, "}")}));
+  size_t suggested = 0;
+  for (size_t at = refusals.find("did you mean"); at != std::string::npos; at = refusals.find("did you mean", at + 1)) {
+    ++suggested;
+  }
+  EXPECT_EQ(suggested, static_cast<size_t>(limits::kSuggestionsMax));
+}
+
+class FaultySource final : public DescriptorSource {
+ public:
+  explicit FaultySource(absl::Status fault) : fault_(std::move(fault)) {}
+  bool KnowsParticipant(absl::string_view) const override { return true; }
+  absl::StatusOr<google::protobuf::FileDescriptorSet> FindSymbol(absl::string_view, absl::string_view) override {
+    if (!fault_.ok()) return fault_;
+    google::protobuf::FileDescriptorSet set;
+    set.add_file()->set_name("new.proto");
+    set.mutable_file(0)->set_package("shop.v1");
+    set.mutable_file(0)->set_syntax("editions");
+    set.mutable_file(0)->add_service()->set_name("PayService");
+    return set;
+  }
+
+ private:
+  const absl::Status fault_;
+};
+
+TEST(RefusalTest, APermanentFaultOfAParticipantIsTheDefinitionsMistakeAndAPassingOneIsNot) {
+  const auto compile = [](absl::Status fault) {
+    FaultySource source(std::move(fault));
+    return Compile(Step("compensation: none,"), 1, &source).status();
+  };
+  const absl::Status lasting = compile(absl::FailedPreconditionError("it serves no reflection; give a descriptor_set"));
+  EXPECT_EQ(ViolationsOf(lasting).at(0).field, "steps[0].action.method (line 4)");
+  EXPECT_EQ(ViolationsOf(lasting).at(0).description, "it serves no reflection; give a descriptor_set");
+  EXPECT_TRUE(absl::IsUnavailable(compile(absl::UnavailableError("connection refused"))));
+  const absl::Status editions = compile(absl::OkStatus());
+  EXPECT_EQ(ViolationsOf(editions).at(0).description,
+            "the file new.proto of participant `shop` is written in editions, of which only proto2 and proto3 can be "
+            "read; give a proto3 copy of it as the participant's descriptor_set");
 }
 
 }  // namespace

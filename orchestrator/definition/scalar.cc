@@ -13,7 +13,6 @@
 #include "absl/strings/strip.h"
 #include "common/check.h"
 #include "common/limits.h"
-#include "orchestrator/definition/violations.h"
 
 namespace tutti::definition {
 namespace {
@@ -62,20 +61,19 @@ absl::StatusOr<Scalar> ParseReal(const FieldDescriptor& field, absl::string_view
     if (!IsNumber(text) || !absl::SimpleAtod(text, &value)) {
       return Mistake(field, text, "write a number such as 1.5 or 2e3");
     }
-    if (!std::isfinite(value) || (single && std::abs(value) > std::numeric_limits<float>::max())) {
-      return Mistake(field, text, "it is out of range");
-    }
+    // What rounds to the largest float is one: JSON writes that with fewer digits than it has.
     if (single) value = static_cast<float>(value);
+    if (!std::isfinite(value)) return Mistake(field, text, "it is out of range");
   }
   return Scalar(value);
 }
 
-absl::StatusOr<Scalar> ParseEnum(const FieldDescriptor& field, absl::string_view text) {
+absl::StatusOr<Scalar> ParseEnum(const FieldDescriptor& field, absl::string_view text, Suggester* suggester) {
   const EnumValueDescriptor* value = field.enum_type()->FindValueByName(std::string(text));
   if (value != nullptr) return Scalar(static_cast<int64_t>(value->number()));
   std::vector<std::string> names;
   for (int i = 0; i < field.enum_type()->value_count(); ++i) names.push_back(field.enum_type()->value(i)->name());
-  return Mistake(field, text, absl::StrCat("write the name of one of its values", Suggestion(text, names)));
+  return Mistake(field, text, absl::StrCat("write the name of one of its values", suggester->For(text, names)));
 }
 
 std::string RenderReal(double value, bool single) {
@@ -113,7 +111,7 @@ bool IsTypedWord(absl::string_view text) {
          IsNumber(text);
 }
 
-absl::StatusOr<Scalar> ParseScalar(const FieldDescriptor& field, absl::string_view text) {
+absl::StatusOr<Scalar> ParseScalar(const FieldDescriptor& field, absl::string_view text, Suggester* suggester) {
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_BOOL:
       if (text == "true" || text == "false") return Scalar(text == "true");
@@ -131,11 +129,13 @@ absl::StatusOr<Scalar> ParseScalar(const FieldDescriptor& field, absl::string_vi
     case FieldDescriptor::CPPTYPE_DOUBLE:
       return ParseReal(field, text, false);
     case FieldDescriptor::CPPTYPE_ENUM:
-      return ParseEnum(field, text);
+      return ParseEnum(field, text, suggester);
     case FieldDescriptor::CPPTYPE_STRING: {
       if (field.type() != FieldDescriptor::TYPE_BYTES) return Scalar(std::string(text));
       std::string bytes;
-      if (!absl::Base64Unescape(text, &bytes)) return Mistake(field, text, "write it in base64");
+      if (!absl::Base64Unescape(text, &bytes) && !absl::WebSafeBase64Unescape(text, &bytes)) {
+        return Mistake(field, text, "write it in base64");
+      }
       return Scalar(std::move(bytes));
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:

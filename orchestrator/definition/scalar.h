@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "common/limits.h"
 #include "google/protobuf/message.h"
+#include "orchestrator/definition/violations.h"
 
 namespace tutti::definition {
 
@@ -23,8 +24,9 @@ bool IsTypedWord(absl::string_view text);
 bool IsNumber(absl::string_view text);
 
 // Reads `text` as a value of the field's type: no octal, no exponent in integers, no yes/no, enums by name, bytes in
-// base64, strings as written. Errors say what is wrong and what to write instead.
-absl::StatusOr<Scalar> ParseScalar(const google::protobuf::FieldDescriptor& field, absl::string_view text);
+// base64 of either alphabet, strings as written. Errors say what is wrong and what to write instead.
+absl::StatusOr<Scalar> ParseScalar(const google::protobuf::FieldDescriptor& field, absl::string_view text,
+                                   Suggester* suggester);
 
 // `index` counts in a repeated field and is ignored in others.
 Scalar ReadScalar(const google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field, int index);

@@ -81,6 +81,13 @@ inline google::protobuf::Struct JsonStruct(const std::string& json) {
   return value;
 }
 
+// What a client reads of an output.
+inline google::protobuf::Struct OutputStruct(const saga::MappedOutput& output) {
+  google::protobuf::Struct value;
+  EXPECT_TRUE(value.ParseFromString(output.bytes));
+  return value;
+}
+
 inline std::string Json(const google::protobuf::Message& message) {
   std::string json;
   EXPECT_TRUE(google::protobuf::util::MessageToJsonString(message, &json).ok());

@@ -89,6 +89,12 @@ absl::Status TypePool::AddStandardFile(const std::string& name) {
 absl::Status TypePool::AddFiles(const FileDescriptorSet& files, absl::string_view origin) {
   for (const FileDescriptorProto& file : files.file()) {
     if (absl::StartsWith(file.name(), "google/protobuf/") && AddStandardFile(file.name()).ok()) continue;
+    if (!file.syntax().empty() && file.syntax() != "proto2" && file.syntax() != "proto3") {
+      return absl::InvalidArgumentError(absl::StrCat("the file ", file.name(), " of ", origin, " is written in ",
+                                                     file.syntax(),
+                                                     ", of which only proto2 and proto3 can be read; give "
+                                                     "a proto3 copy of it as the participant's descriptor_set"));
+    }
     FileDescriptorProto proto = Normalized(file);
     const auto it = files_.find(file.name());
     if (it == files_.end()) {

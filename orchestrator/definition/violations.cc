@@ -48,6 +48,10 @@ void Violations::Add(absl::string_view path, int line, std::string description) 
   entries_.push_back({line, {std::move(field), std::move(description)}});
 }
 
+void Violations::AddUnlessKept(absl::string_view path, int line, std::string description) {
+  if (of_ == Of::kApplied) Add(path, line, std::move(description));
+}
+
 absl::Status Violations::ToStatus() const {
   std::vector<Entry> sorted = entries_;
   std::stable_sort(sorted.begin(), sorted.end(), [](const Entry& a, const Entry& b) { return a.line < b.line; });
@@ -65,9 +69,11 @@ std::string ItemPath(absl::string_view parent, size_t index) {
   return absl::StrCat(parent, "[", index, "]");
 }
 
-std::string Suggestion(absl::string_view word, const std::vector<std::string>& candidates) {
-  constexpr size_t kWordBytesMax = 128;  // longer ones are not slips of the finger
-  if (word.size() > kWordBytesMax) return "";
+std::string Suggester::For(absl::string_view word, const std::vector<std::string>& candidates) {
+  constexpr size_t kWordBytesMax = 64;  // longer ones are not slips of the finger
+  constexpr size_t kCandidatesMax = 1000;
+  if (word.size() > kWordBytesMax || candidates.size() > kCandidatesMax || left_ == 0) return "";
+  --left_;
   const std::string folded = Folded(word);
   const std::string* best = nullptr;
   size_t best_distance = std::max<size_t>(1, folded.size() / 3) + 1;

@@ -9,8 +9,14 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "orchestrator/definition/scalar.h"
 
 namespace tutti::definition {
@@ -153,26 +159,38 @@ class TreeBuilder final : public YAML::EventHandler {
   std::vector<std::map<std::string, int>> seen_;  // the keys of each open map, with their lines
 };
 
-// The length of the UTF-8 sequence at `text`, or 0 when it is none that a person could have meant.
-size_t SequenceLength(absl::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return lead >= 0x20 || lead == '\t' || lead == '\n' || lead == '\r' ? 1 : 0;
-  const size_t length = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 ? 2 : 0;
-  if (length == 0 || lead > 0xF4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) >= 0xA0)) return 0;  // overlong, surrogates
-  if ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) >= 0x90)) return 0;  // overlong, beyond Unicode
-  return length;
+bool IsControl(char c) {
+  return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r';
 }
+
+// Of `\uXXXX` at the front.
+std::optional<uint32_t> HexEscape(absl::string_view text) {
+  uint32_t code = 0;
+  if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return std::nullopt;
+  for (const char c : text.substr(2, 4)) {
+    if (!absl::ascii_isxdigit(static_cast<unsigned char>(c))) return std::nullopt;
+  }
+  return absl::SimpleHexAtoi(text.substr(2, 4), &code) ? std::optional<uint32_t>(code) : std::nullopt;
+}
+
+class IgnoringHandler final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
 
 bool CheckEncoding(absl::string_view text, Violations* violations) {
   int line = 1;
   for (size_t i = 0; i < text.size();) {
-    const size_t length = SequenceLength(text.substr(i));
-    if (length == 0) {
+    const size_t length = Utf8CharacterBytes(text.substr(i));
+    if (length == 0 || IsControl(text[i])) {
       violations->Add("", line, "the text is not UTF-8, or holds a control character; save it as UTF-8");
       return false;
     }
@@ -198,6 +216,60 @@ bool CheckBrackets(absl::string_view text, Violations* violations) {
     }
   }
   return true;
+}
+
+// The scanner takes a directive behind the document for the beginning of another, and forgets it at the end of the
+// text.
+void CheckTail(absl::string_view text, Violations* violations) {
+  int line = 0;
+  bool begun = false;
+  for (const absl::string_view words : absl::StrSplit(text, '\n')) {
+    ++line;
+    if (begun && absl::StartsWith(words, "%")) {
+      return violations->AddUnlessKept("", line,
+                                       "a line that begins with % is no part of the text; remove or indent it");
+    }
+    const absl::string_view stripped = absl::StripLeadingAsciiWhitespace(words);
+    begun |= !stripped.empty() && stripped[0] != '#' && stripped[0] != '%';
+  }
+}
+
+// The scanner takes a quote that the end of the text leaves open for a closed one. The end of a document inside of
+// quotes, however, is a mistake to it.
+void CheckQuotesClosed(absl::string_view text, Violations* violations) {
+  try {
+    std::istringstream stream(absl::StrCat(text, "\n...\n"));
+    YAML::Parser parser(stream);
+    IgnoringHandler ignore;
+    while (parser.HandleNextDocument(ignore)) {
+    }
+  } catch (const YAML::Exception& error) {
+    violations->AddUnlessKept("", error.mark.is_null() ? 0 : error.mark.line + 1,
+                              "a quote is opened and never closed; close it");
+  }
+}
+
+// JSON spells what lies beyond U+FFFF as two escapes, YAML as one. Only in text that is JSON do quotes alone tell what
+// is an escape.
+std::string JoinSurrogates(absl::string_view text) {
+  std::string joined;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size();) {
+    if (!quoted && (text[i] == '#' || text[i] == '\'')) return std::string(text);  // not JSON
+    quoted ^= text[i] == '"';
+    const bool escape = quoted && text[i] == '\\' && i + 1 < text.size();
+    const std::optional<uint32_t> high = escape ? HexEscape(text.substr(i)) : std::nullopt;
+    const std::optional<uint32_t> low = high.has_value() ? HexEscape(text.substr(i + 6)) : std::nullopt;
+    const bool pair = low.has_value() && *high >= 0xD800 && *high < 0xDC00 && *low >= 0xDC00 && *low < 0xE000;
+    const size_t bytes = pair ? 12 : escape ? 2 : 1;
+    if (pair) {
+      absl::StrAppendFormat(&joined, "\\U%08X", 0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00));
+    } else {
+      absl::StrAppend(&joined, text.substr(i, bytes));
+    }
+    i += bytes;
+  }
+  return joined;
 }
 
 void AppendQuoted(absl::string_view text, std::string* out) {
@@ -274,9 +346,11 @@ std::optional<Node> ParseTree(absl::string_view text, Violations* violations) {
     return std::nullopt;
   }
   if (!CheckEncoding(text, violations) || !CheckBrackets(text, violations)) return std::nullopt;
+  const bool is_json = absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "{");
+  const std::string yaml = is_json ? JoinSurrogates(text) : std::string(text);
   TreeBuilder builder(violations);
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream(yaml);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
@@ -291,6 +365,8 @@ std::optional<Node> ParseTree(absl::string_view text, Violations* violations) {
     violations->Add("", 1, "the text is empty; see docs/definitions.md");
     return std::nullopt;
   }
+  CheckTail(yaml, violations);
+  CheckQuotesClosed(yaml, violations);
   return builder.TakeRoot();
 }
 

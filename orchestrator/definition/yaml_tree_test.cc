@@ -105,5 +105,30 @@ TEST(YamlTreeTest, CanonicalTextIgnoresLayoutAndKeyOrderButNotMeaning) {
   EXPECT_NE(Canonical("a: 'b\",\"c'"), Canonical("a: b\nc: ''"));
 }
 
+TEST(YamlTreeTest, TheTextEndsWhereItsDocumentEnds) {
+  EXPECT_EQ(Mistakes("a: 1\n%garbage\n%and more\n"),
+            "definition (line 2): a line that begins with % is no part of the text; remove or indent it");
+  EXPECT_EQ(Mistakes("a: \"the end is missing\n"), "definition (line 3): a quote is opened and never closed; close it");
+  EXPECT_EQ(Mistakes("a: 'the end is missing"), "definition (line 1): not YAML: illegal EOF in scalar");
+  EXPECT_EQ(Mistakes("%YAML 1.2\n---\na: |\n  50\n  %x\n..."), "OK");
+  EXPECT_EQ(Mistakes("a: \"closed\""), "OK");
+}
+
+TEST(YamlTreeTest, WhatWasKeptBeforeGoesOnBeingRead) {
+  for (const char* text : {"a: 1\n%garbage\n", "a: \"the end is missing\n"}) {
+    Violations violations(Violations::Of::kKept);
+    EXPECT_TRUE(ParseTree(text, &violations).has_value());
+    EXPECT_TRUE(violations.empty()) << text;
+  }
+}
+
+TEST(YamlTreeTest, JsonsEscapesBeyondTheFirstPlaneAreOneCharacter) {
+  EXPECT_EQ(Canonical(R"({"a": "\ud83d\ude00", "b": "\\ud83d\\ude00", "c": "\"\uD83D\uDE00"})"),
+            Canonical("a: \"\xF0\x9F\x98\x80\"\nb: '\\ud83d\\ude00'\nc: \"\\\"\xF0\x9F\x98\x80\"\n"));
+  EXPECT_NE(Mistakes(R"({"a": "\ud83d"})"), "OK");
+  EXPECT_NE(Mistakes(R"({"a": "\ud83d\u0041"})"), "OK");
+  EXPECT_EQ(Canonical("{a: '\\ud83d\\ude00'}"), Canonical("a: '\\ud83d\\ude00'"));
+}
+
 }  // namespace
 }  // namespace tutti::definition

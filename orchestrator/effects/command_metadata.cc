@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/limits.h"
+#include "common/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "grpc/grpc.h"
@@ -68,24 +69,6 @@ int64_t DelayMs(const google::protobuf::Duration& delay) {
   if (delay.seconds() < 0) return 0;
   if (delay.seconds() >= kMsMax / 1000 - 1'000'000) return kMsMax;
   return std::max<int64_t>(delay.seconds() * 1000 + delay.nanos() / 1'000'000, 0);
-}
-
-bool IsContinuation(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
-}
-
-// Length of the valid UTF-8 sequence at the front, 0 when there is none.
-size_t SequenceLength(absl::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  if (!std::all_of(text.begin() + 1, text.begin() + length, IsContinuation)) return 0;
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate = lead == 0xED && second >= 0xA0;
-  const bool too_big = lead == 0xF4 && second >= 0x90;
-  return overlong || surrogate || too_big ? 0 : length;
 }
 
 }  // namespace
@@ -162,19 +145,7 @@ std::optional<int64_t> PushbackOf(const grpc::ClientContext& context, const grpc
 }
 
 std::string StatusMessage(absl::string_view message) {
-  std::string text;
-  text.reserve(std::min(message.size(), limits::kStatusMessageBytesMax));
-  while (!message.empty()) {
-    const size_t length = SequenceLength(message);
-    if (text.size() + std::max<size_t>(length, 1) > limits::kStatusMessageBytesMax) break;
-    if (length == 0) {
-      text += '?';
-    } else {
-      text.append(message.data(), length);
-    }
-    message.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return text;
+  return TruncateUtf8(message, limits::kStatusMessageBytesMax);
 }
 
 }  // namespace tutti::effects

@@ -138,7 +138,7 @@ void ParticipantInvoker::HandOver(const LinePtr& line, const CallPtr& call) {
   saga::SendCommand& command = call->command;
   const auto metadata = CommandMetadata(command, clock_->WallMs() + command.timeout_ms, line->bearer_token());
   if (!metadata.ok()) {
-    TellNotSent(command, StatusMessage(metadata.status().message()));
+    TellNotSent(command, metadata.status().message());
     line->Begun(call);
     line->Ended(call.get());
     return;
@@ -221,9 +221,9 @@ void ParticipantInvoker::TellTimedOut(Call* call) {
   Post(call->command, saga::AttemptTimedOut{call->command.attempt});
 }
 
-void ParticipantInvoker::TellNotSent(const saga::SendCommand& command, std::string message) {
+void ParticipantInvoker::TellNotSent(const saga::SendCommand& command, absl::string_view message) {
   if (options_.on_not_sent) options_.on_not_sent(command.participant);
-  Post(command, saga::NotSent{command.attempt, std::move(message)});
+  Post(command, saga::NotSent{command.attempt, StatusMessage(message)});
 }
 
 void ParticipantInvoker::At(InvokerSeam seam) const {

@@ -86,7 +86,7 @@ class ParticipantInvoker final : public CommandSender {
   void Finished(Call* call, const grpc::Status& status);
   void DeadlinePassed(const CallPtr& call);
   void TellTimedOut(Call* call);
-  void TellNotSent(const saga::SendCommand& command, std::string message);
+  void TellNotSent(const saga::SendCommand& command, absl::string_view message);
   void At(InvokerSeam seam) const;
   template <typename Body>
   void Post(const saga::SendCommand& command, Body body);

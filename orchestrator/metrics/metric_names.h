@@ -77,6 +77,8 @@ inline constexpr MetricName kStoreStall{"tutti_store_stall_seconds_total", kCoun
 inline constexpr MetricName kStoreSize{"tutti_store_size_bytes", kGauge, "kind", "Bytes that the store occupies"};
 inline constexpr MetricName kStorePending{"tutti_store_pending_compaction_bytes", kGauge, "",
                                           "Bytes that compaction has yet to rewrite, estimated"};
+inline constexpr MetricName kRecordsUnreadable{"tutti_records_unreadable", kGauge, "",
+                                               "Sagas whose record was met and could not be read"};
 inline constexpr MetricName kVolumeSize{"tutti_store_volume_size_bytes", kGauge, "",
                                         "Size of the file system that holds the data folder"};
 inline constexpr MetricName kVolumeFree{"tutti_store_volume_free_bytes", kGauge, "",

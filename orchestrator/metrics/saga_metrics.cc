@@ -35,7 +35,8 @@ SagaMetrics::SagaMetrics(prometheus::Registry* registry, const Clock* clock)
       words_(CounterFamily(kOperatorWords, registry)),
       batch_events_(HistogramFamily(kShardBatchEvents, registry).Add({}, kBatchEvents)),
       mailbox_wait_(HistogramFamily(kMailboxWait, registry).Add({}, kWaitSeconds)),
-      recovered_(GaugeFamily(kRecoverySagas, registry).Add({})) {
+      recovered_(GaugeFamily(kRecoverySagas, registry).Add({})),
+      unreadable_(registry) {
   for (const char* word : kWords) {
     for (const char* result : {"accepted", "refused"}) words_.Add({{"word", word}, {"result", result}});
   }
@@ -68,6 +69,10 @@ void SagaMetrics::OnRecovered(const storage::v1::SagaRecord& record) {
 void SagaMetrics::OnExpired(const storage::v1::SagaRecord& record) {
   MutexLock lock(&mu_);
   SeriesOf(record.definition()).Expired();
+}
+
+void SagaMetrics::OnUnreadable(const std::string& saga_id, const absl::Status& why) {
+  unreadable_.Report(saga_id, why.message());
 }
 
 void SagaMetrics::OnBatch(size_t events) {

@@ -12,6 +12,7 @@
 #include "common/mutex.h"
 #include "common/process_metrics.h"
 #include "orchestrator/metrics/definition_series.h"
+#include "orchestrator/metrics/unreadable_records.h"
 #include "orchestrator/saga/recipe.h"
 #include "orchestrator/shard/shard_core.h"
 
@@ -30,6 +31,7 @@ class SagaMetrics final : public shard::ShardObserver {
   void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) override;
   void OnRecovered(const storage::v1::SagaRecord& record) override;
   void OnExpired(const storage::v1::SagaRecord& record) override;
+  void OnUnreadable(const std::string& saga_id, const absl::Status& why) override;
   void OnBatch(size_t events) override;
   void OnWord(const shard::SagaWord& word, bool accepted) override;
   void OnMailboxWaits(const std::vector<double>& seconds) override;
@@ -59,6 +61,7 @@ class SagaMetrics final : public shard::ShardObserver {
   prometheus::Histogram& batch_events_;
   prometheus::Histogram& mailbox_wait_;
   prometheus::Gauge& recovered_;
+  UnreadableRecords unreadable_;
 
   // One lock for all shards: what is done under it takes about a microsecond.
   mutable Mutex mu_;

@@ -79,6 +79,14 @@ class SagaMetricsTest : public testing::Test {
   SagaMetrics metrics_{process_.registry(), &clock_};
 };
 
+TEST_F(SagaMetricsTest, UnreadableRecordsAreCountedOnceEach) {
+  EXPECT_EQ(Value(kRecordsUnreadable), 0);
+  metrics_.OnUnreadable("s1", absl::DataLossError("damaged"));
+  metrics_.OnUnreadable("s2", absl::DataLossError("damaged"));
+  metrics_.OnUnreadable("s1", absl::DataLossError("damaged"));
+  EXPECT_EQ(Value(kRecordsUnreadable), 2);
+}
+
 TEST_F(SagaMetricsTest, InFlightFollowsTheStates) {
   Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)});
   EXPECT_EQ(Value(kSagasInFlight, {{"state", "running"}}), 1);

@@ -18,7 +18,7 @@ Sweeper::Progress Sweeper::SweepOnce(int64_t now_ms) {
     return Progress::kFailed;
   }
   cursor_ = std::move(page->next_cursor);
-  unreadable_ += page->unreadable;
+  unreadable_ += page->unreadable.size();
   *outstanding_ += static_cast<int>(page->saga_ids.size());
   for (std::string& saga_id : page->saga_ids) {
     // Whatever the answer is, the next walk finds what is left.

@@ -17,10 +17,10 @@ constexpr char kUnmarkedSuccess[] =
 using storage::v1::CommandRecord;
 using storage::v1::StepRecord;
 
-void Transition::OnActionReply(CommandRef ref, const ReplyReceived& reply) {
-  const ReplyVerdict verdict =
-      reply.code == kOk ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply) : ReplyVerdict::kAccepted;
-  const Judgement judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, verdict);
+void Transition::OnActionReply(CommandRef ref, const ReplyReceived& received) {
+  const Heard heard = Hear(ref, received);
+  const ReplyReceived& reply = heard.instead.has_value() ? *heard.instead : received;
+  const Judgement& judgement = heard.judgement;
   const bool awaited = SettleByReply(ref, reply, judgement);
   // While its action is awaited, a step of a saga that has not ended listens to every attempt.
   if (StepAt(ref.step).state() == v1::STEP_STATE_RUNNING && !IsTerminal(record_->state())) {
@@ -250,16 +250,20 @@ void Transition::CommitIfReached() {
   const bool reached = has_pivot ? pivot_succeeded : compensatables_succeeded;
   if (!TUTTI_MUTATE(kCommitTooEarly, reached, true)) return;
   // 0 means "not committed", so a clock at the epoch still counts.
-  record_->set_committed_ms(std::max<int64_t>(event_.now_ms, 1));
+  record_->set_committed_ms(std::max<int64_t>(HistoryMs(), 1));
   MapOutput();
-  Append(v1::EVENT_TYPE_SAGA_COMMITTED)->set_duration_ms(event_.now_ms - record_->started_ms());
+  Append(v1::EVENT_TYPE_SAGA_COMMITTED)->set_duration_ms(HistoryMs() - record_->started_ms());
 }
 
 void Transition::MapOutput() {
   MappedOutput output = recipe_.mapper->MapOutput(*record_);
   record_->set_output(std::move(output.bytes));
   for (std::string& failure : output.failures) {
-    Append(v1::EVENT_TYPE_OUTPUT_FAILED)->set_message(std::move(failure));
+    // What failed at the commit point fails at the end as well.
+    const auto& told = record_->output_failures();
+    if (std::find(told.begin(), told.end(), failure) != told.end()) continue;
+    Append(v1::EVENT_TYPE_OUTPUT_FAILED)->set_message(failure);
+    record_->add_output_failures(std::move(failure));
   }
 }
 

@@ -10,10 +10,10 @@ namespace tutti::saga {
 using storage::v1::CommandRecord;
 using storage::v1::StepRecord;
 
-void Transition::OnCompensationReply(CommandRef ref, const ReplyReceived& reply) {
-  const ReplyVerdict verdict =
-      reply.code == kOk ? recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply) : ReplyVerdict::kAccepted;
-  const Judgement judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, verdict);
+void Transition::OnCompensationReply(CommandRef ref, const ReplyReceived& received) {
+  const Heard heard = Hear(ref, received);
+  const ReplyReceived& reply = heard.instead.has_value() ? *heard.instead : received;
+  const Judgement& judgement = heard.judgement;
   const bool awaited = SettleByReply(ref, reply, judgement);
   const bool decides = awaited || judgement.outcome == v1::OUTCOME_SUCCEEDED || judgement.unmarked_success;
   if (StepAt(ref.step).state() != v1::STEP_STATE_COMPENSATING || !decides) {

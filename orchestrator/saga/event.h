@@ -25,8 +25,9 @@ struct AttemptId {
 // The first event of a saga. The input has been checked against the definition.
 struct StartRequested {
   std::string uid;
-  std::string fingerprint;  // of definition, explicit revision and input as sent
-  std::string input;        // encoded in the definition's input message
+  std::string fingerprint;     // of definition, explicit revision and input as sent
+  int64_t asked_revision = 0;  // as sent; 0: the newest
+  std::string input;           // encoded in the definition's input message
   std::map<std::string, std::string> labels;
   std::string traceparent;  // the caller's, checked and in the form of version 00, or empty
   std::string tracestate;

@@ -10,6 +10,7 @@ namespace tutti::saga {
 
 inline constexpr StatusCode kOk = 0;
 inline constexpr StatusCode kDeadlineExceeded = 4;
+inline constexpr StatusCode kInternal = 13;
 inline constexpr StatusCode kUnavailable = 14;
 
 // "OK", "FAILED_PRECONDITION", …; "CODE_<n>" for numbers gRPC does not define.

@@ -53,8 +53,9 @@ struct MappedRequest {
 };
 
 struct MappedOutput {
-  std::string bytes;                  // a google.protobuf.Struct, at most limits::kOutputBytesMax
-  std::vector<std::string> failures;  // of entries that are left out: "output.total: why"
+  std::string bytes;  // a google.protobuf.Struct, at most limits::kOutputBytesMax
+  // Of entries that are left out: "output.total: why". At most limits::kOutputFailuresMax; the last says how many more.
+  std::vector<std::string> failures;
 };
 
 enum class ReplyVerdict {
@@ -63,16 +64,23 @@ enum class ReplyVerdict {
   kUndecodable,  // not a message of the method's reply type
 };
 
+struct JudgedReply {
+  ReplyVerdict verdict = ReplyVerdict::kAccepted;
+  std::string reason;  // unless accepted: "the reply cannot be decoded as shop.v1.PayReply"
+};
+
 // Builds requests from, and reads replies into, a saga record. Pure and thread-safe. The definition room implements it.
+// All texts it gives are UTF-8 of at most limits::kStatusMessageBytesMax, so they can go into history as they are.
 class Mapper {
  public:
   virtual ~Mapper() = default;
 
-  // Errors (a reference that has no value, a value out of range) name the field and the reference.
+  // Errors (a reference that has no value, a value out of range, a request above limits::kRequestBytesMax) name the
+  // field and the reference. What is given can be read by the participant's own parser.
   virtual absl::StatusOr<MappedRequest> MapRequest(int step, v1::Operation operation, absl::string_view key,
                                                    const storage::v1::SagaRecord& saga) const = 0;
 
-  virtual ReplyVerdict JudgeReply(int step, v1::Operation operation, absl::string_view reply) const = 0;
+  virtual JudgedReply JudgeReply(int step, v1::Operation operation, absl::string_view reply) const = 0;
 
   // Entries whose references have no value yet are left out until every step has succeeded; from then on they fail. An
   // entry that fails leaves the others as they are.

@@ -56,6 +56,7 @@ bool IsStepSound(const StepRecipe& recipe, v1::SagaState saga, const StepRecord&
   if (!IsTime(step.started_ms()) || !IsTime(step.finished_ms())) return false;
   const bool idle = step.state() == v1::STEP_STATE_PENDING || step.state() == v1::STEP_STATE_SKIPPED;
   if ((idle && WasDispatched(step)) || !AreRetriesSound(saga, step)) return false;
+  if (!IsTime(step.parking().since_ms())) return false;
   if (step.deadlines() < 0 || !IsTime(step.deadline_from_ms())) return false;
   return IsCommandSound(step.action()) && IsCommandSound(step.compensation());
 }
@@ -89,7 +90,7 @@ absl::Status CheckRecord(const Recipe& recipe, const SagaRecord& record) {
     }
   }
   if (!IsTime(record.started_ms()) || !IsTime(record.committed_ms()) || !IsTime(record.timeout_at_ms()) ||
-      !IsTime(record.last_sequence())) {
+      !IsTime(record.finished_ms()) || !IsTime(record.last_event_ms()) || !IsTime(record.last_sequence())) {
     return damaged("a time or a sequence is out of range");
   }
   if (!IsCommitSound(recipe, record)) return damaged("its state and its commit point contradict each other");

@@ -83,14 +83,24 @@ class TranscriptWorld::FakeMapper final : public Mapper {
     return MappedRequest{.bytes = std::string(key), .metadata = {}};
   }
 
-  ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view reply) const override {
-    if (reply == "rejected") return ReplyVerdict::kRejected;
-    return reply == "garbage" ? ReplyVerdict::kUndecodable : ReplyVerdict::kAccepted;
+  JudgedReply JudgeReply(int, v1::Operation, absl::string_view reply) const override {
+    if (reply == "rejected") return {ReplyVerdict::kRejected, "the reply says refused: true"};
+    if (reply == "garbage") return {ReplyVerdict::kUndecodable, "the reply cannot be decoded as test.v1.Reply"};
+    return {};
   }
 
-  MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
+  MappedOutput MapOutput(const storage::v1::SagaRecord& saga) const override {
+    MappedOutput output;
+    for (const auto& step : saga.steps()) {
+      if (broken_output.contains(step.name()) && step.state() == v1::STEP_STATE_SUCCEEDED) {
+        output.failures.push_back(absl::StrCat("output.", step.name(), ": is not UTF-8"));
+      }
+    }
+    return output;
+  }
 
   std::set<std::string> broken;
+  std::set<std::string> broken_output;  // steps whose entries fail once they have succeeded
 };
 
 ParticipantTraits TranscriptWorld::TraitsOf(absl::string_view participant) const {
@@ -139,6 +149,7 @@ std::string TranscriptWorld::Define(const std::vector<std::string>& lines) {
   }
   CloseOverDependents(&recipe_);
   record_.Clear();
+  history_.clear();
   return "ok\n";
 }
 
@@ -154,6 +165,7 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
     now_ms_ += Number(words.at(1));
     return "ok\n";
   }
+  if (verb == "times") return Times();
   if (verb == "deadline") {
     const int number = words.size() > 2 ? static_cast<int>(Number(words[2])) : 0;
     return Step(TimerFired{{.kind = TimerKind::kStepDeadline, .attempt = {.step = words.at(1), .number = number}}});
@@ -168,6 +180,10 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
                                  .resolution = words.at(2) == "done" ? v1::RESOLUTION_DONE : v1::RESOLUTION_UNDONE,
                                  .reason = "looked",
                                  .by = "operator"});
+  }
+  if (verb == "output") {
+    mapper_->broken_output.insert(words.at(1));
+    return "ok\n";
   }
   const AttemptId attempt = ParseAttempt(words.at(1));
   if (verb == "mapping") {
@@ -190,11 +206,26 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
   return Step(reply);
 }
 
+// When each entry of the history says it was, from the first on, and the duration it tells.
+std::string TranscriptWorld::Times() {
+  std::string out;
+  const auto ms = [](const v1::HistoryEvent& event) {
+    return event.time().seconds() * 1000 + event.time().nanos() / 1'000'000;
+  };
+  for (const v1::HistoryEvent& event : history_) {
+    absl::StrAppend(&out, event.sequence(), " +", ms(event) - ms(history_.front()), "ms");
+    if (event.duration_ms() != 0) absl::StrAppend(&out, " took ", event.duration_ms(), "ms");
+    absl::StrAppend(&out, "\n");
+  }
+  return out;
+}
+
 std::string TranscriptWorld::Step(decltype(Event::body) body) {
   const Event event{.saga_id = "s1", .now_ms = now_ms_, .random = 42, .body = std::move(body)};
   const Decision decision = StateMachine(settings_, this).Step(recipe_, event, &record_);
   const absl::Status fits = CheckRecord(recipe_, record_);
   TUTTI_CHECK(fits.ok(), fits.ToString().c_str());  // a restart must be able to read what any step leaves
+  history_.insert(history_.end(), decision.history.begin(), decision.history.end());
   std::string out;
   if (!decision.answer.ok()) absl::StrAppend(&out, "refused: ", decision.reason, ": ", decision.answer.message(), "\n");
   for (const v1::HistoryEvent& entry : decision.history) absl::StrAppend(&out, Describe(entry), "\n");

@@ -12,11 +12,13 @@ namespace tutti::saga {
 
 // Commands, one a line (see testdata/README.md):
 //   saga [timeout=MS]          followed by one line per step: NAME [kind=K] [after=A,B] [barrier] [open] [none] ...
-//   start | cancel | recover | wait MS
+//   start | cancel | recover | wait MS (a negative one sets the clock back)
+//   times                      when the history says that each of its entries was, and how long it took
 //   reply STEP/OP#N CODE [mark=M] [pushback=MS] [body=rejected|garbage]
 //   notsent|timeout|grace|backoff STEP/OP#N
 //   deadline STEP [N] | sagatimeout
 //   mapping STEP/OP breaks|works
+//   output STEP breaks
 //   retry STEP@SEQUENCE…
 //   resolve STEP@SEQUENCE done|undone
 class TranscriptWorld final : public ParticipantTraitsSource {
@@ -31,11 +33,13 @@ class TranscriptWorld final : public ParticipantTraitsSource {
 
   std::string Define(const std::vector<std::string>& lines);
   std::string Step(decltype(Event::body) body);
+  std::string Times();
 
   Settings settings_;
   std::shared_ptr<FakeMapper> mapper_;
   Recipe recipe_;
   storage::v1::SagaRecord record_;
+  std::vector<v1::HistoryEvent> history_;
   int64_t now_ms_ = 1'000'000;
 };
 

@@ -34,12 +34,13 @@ void Transition::On(const StartRequested& start) {
   record_->set_definition(recipe_.definition);
   record_->set_revision(recipe_.revision);
   record_->set_start_fingerprint(start.fingerprint);
+  record_->set_asked_revision(start.asked_revision);
   record_->set_state(v1::SAGA_STATE_RUNNING);
   record_->set_input(start.input);
   record_->mutable_labels()->insert(start.labels.begin(), start.labels.end());
   record_->set_traceparent(start.traceparent);
   record_->set_tracestate(start.tracestate);
-  record_->set_started_ms(event_.now_ms);
+  record_->set_started_ms(HistoryMs());
   for (const StepRecipe& step : recipe_.steps) {
     StepRecord* added = record_->add_steps();
     added->set_name(step.name);
@@ -294,6 +295,24 @@ int64_t Transition::FullGraceMs(CommandRef ref) const {
   return RecipeOf(ref).attempt_timeout_ms + settings_.late_reply_grace_ms;
 }
 
+Transition::Heard Transition::Hear(CommandRef ref, const ReplyReceived& reply) const {
+  JudgedReply judged;
+  if (reply.code == kOk) judged = recipe_.mapper->JudgeReply(ref.step, ref.operation, reply.reply);
+  Heard heard{.judgement = Judge(RecipeOf(ref), ref.operation, StepAt(ref.step), reply, judged.verdict),
+              .instead = std::nullopt};
+  const v1::Outcome outcome = heard.judgement.unmarked_success ? v1::OUTCOME_SUCCEEDED : heard.judgement.outcome;
+  const bool unreadable = judged.verdict == ReplyVerdict::kUndecodable && outcome == v1::OUTCOME_UNKNOWN;
+  const bool rejected = judged.verdict == ReplyVerdict::kRejected && outcome == v1::OUTCOME_REJECTED;
+  if (unreadable || rejected) {
+    heard.instead = ReplyReceived{.attempt = reply.attempt,
+                                  .code = unreadable ? kInternal : kOk,
+                                  .message = std::move(judged.reason),
+                                  .mark = reply.mark,
+                                  .elapsed_ms = reply.elapsed_ms};
+  }
+  return heard;
+}
+
 bool Transition::SettleByReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement) {
   CommandRecord* command = Command(ref);
   OpenAttempt* open = FindOpen(ref, reply.attempt.number);
@@ -351,7 +370,7 @@ void Transition::Park(CommandRef ref, v1::ParkingCause cause, absl::string_view 
   parking->set_cause(cause);
   parking->set_operation(ref.operation);
   parking->set_message(std::string(message));
-  parking->set_since_ms(event_.now_ms);
+  parking->set_since_ms(HistoryMs());
   parking->set_history_sequence(entry->sequence());
 }
 
@@ -361,13 +380,19 @@ void Transition::Unpark(int step) {
   AppendStep(v1::EVENT_TYPE_STEP_UNPARKED, step);
 }
 
+int64_t Transition::HistoryMs() const {
+  return std::max({event_.now_ms, record_->last_event_ms(), record_->started_ms()});
+}
+
 v1::HistoryEvent* Transition::Append(v1::EventType type) {
   decision_.record_changed = true;
+  const int64_t now_ms = HistoryMs();
   record_->set_last_sequence(record_->last_sequence() + 1);
+  record_->set_last_event_ms(now_ms);
   v1::HistoryEvent& entry = decision_.history.emplace_back();
   entry.set_sequence(record_->last_sequence());
-  entry.mutable_time()->set_seconds(event_.now_ms / 1000);
-  entry.mutable_time()->set_nanos(static_cast<int32_t>(event_.now_ms % 1000) * 1'000'000);
+  entry.mutable_time()->set_seconds(now_ms / 1000);
+  entry.mutable_time()->set_nanos(static_cast<int32_t>(now_ms % 1000) * 1'000'000);
   entry.set_type(type);
   entry.set_saga_state(record_->state());
   return &entry;
@@ -393,7 +418,7 @@ v1::HistoryEvent* Transition::AppendReply(v1::EventType type, CommandRef ref, co
   entry->set_message(reply.message);
   entry->set_outcome(judgement.outcome);
   entry->set_mark(reply.mark);
-  entry->set_duration_ms(reply.elapsed_ms);
+  entry->set_duration_ms(std::max<int64_t>(reply.elapsed_ms, 0));
   return entry;
 }
 
@@ -401,20 +426,20 @@ void Transition::SetStepState(int step, v1::StepState state, v1::EventType type,
                               absl::string_view message) {
   StepRecord* record = MutableStep(step);
   record->set_state(state);
-  if (state == v1::STEP_STATE_RUNNING) record->set_started_ms(event_.now_ms);
+  if (state == v1::STEP_STATE_RUNNING) record->set_started_ms(HistoryMs());
   const bool rests = state != v1::STEP_STATE_RUNNING && state != v1::STEP_STATE_COMPENSATING;
-  if (rests) record->set_finished_ms(event_.now_ms);
+  if (rests) record->set_finished_ms(HistoryMs());
   if (type == v1::EVENT_TYPE_UNSPECIFIED) return;
   v1::HistoryEvent* entry = AppendStep(type, step);
   entry->set_code(std::string(code));
   entry->set_message(std::string(message));
-  if (rests && record->started_ms() != 0) entry->set_duration_ms(event_.now_ms - record->started_ms());
+  if (rests && record->started_ms() != 0) entry->set_duration_ms(HistoryMs() - record->started_ms());
 }
 
 void Transition::Finish(v1::SagaState state, v1::EventType type) {
   record_->set_state(state);
-  record_->set_finished_ms(event_.now_ms);
-  Append(type)->set_duration_ms(event_.now_ms - record_->started_ms());
+  record_->set_finished_ms(HistoryMs());
+  Append(type)->set_duration_ms(HistoryMs() - record_->started_ms());
 }
 
 std::optional<Transition::CommandRef> Transition::Find(const AttemptId& attempt) const {

@@ -61,12 +61,19 @@ class Transition {
   int64_t FullGraceMs(CommandRef ref) const;
   // Removes what the reply settled; true when its attempt was still awaited.
   bool SettleByReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement);
+  // What a reply says, by its code, its mark, and the content of an OK.
+  struct Heard {
+    Judgement judgement;
+    // Stands for an OK that its content made something else, and says what: OK alone explains nothing.
+    std::optional<ReplyReceived> instead;
+  };
+  Heard Hear(CommandRef ref, const ReplyReceived& reply) const;
   void RecoverCommand(CommandRef ref);
   void Park(CommandRef ref, v1::ParkingCause cause, absl::string_view message);
   void Unpark(int step);
 
   // The way forward (action_rules.cc).
-  void OnActionReply(CommandRef ref, const ReplyReceived& reply);
+  void OnActionReply(CommandRef ref, const ReplyReceived& received);
   void OnAwaitedActionReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement, bool awaited);
   void OnLateActionReply(CommandRef ref, const ReplyReceived& reply, const Judgement& judgement);
   void ActionSucceeded(int step, const ReplyReceived& reply);
@@ -88,7 +95,7 @@ class Transition {
   void AbortUnanswered(int step, const Silence& silence);
 
   // The way back (compensation_rules.cc).
-  void OnCompensationReply(CommandRef ref, const ReplyReceived& reply);
+  void OnCompensationReply(CommandRef ref, const ReplyReceived& received);
   void CompensationSucceeded(int step, const ReplyReceived& reply);
   void CompensationRejected(int step, const ReplyReceived& reply);
   void CompensationUnknown(int step, const Silence& silence);
@@ -110,6 +117,9 @@ class Transition {
   v1::HistoryEvent* AppendResolved(int step, const ResolveRequested& resolve);
 
   // History and look-ups.
+  // What the history says it is now: the time of the event, but no earlier than what the history holds already, since
+  // the wall clock may be set back. What timers are reckoned by is the event's own time.
+  int64_t HistoryMs() const;
   v1::HistoryEvent* Append(v1::EventType type);
   v1::HistoryEvent* AppendStep(v1::EventType type, int step);
   v1::HistoryEvent* AppendAttempt(v1::EventType type, CommandRef ref, int attempt);

@@ -83,8 +83,9 @@ class ParticipantReader {
     for (const definition::Entry& entry : node.entries) {
       const auto setter = setters.find(entry.key);
       if (setter == setters.end()) {
-        violations_->Add(ChildPath(path, entry.key), entry.line,
-                         absl::StrCat("is not a setting of a participant", definition::Suggestion(entry.key, known)));
+        violations_->Add(
+            ChildPath(path, entry.key), entry.line,
+            absl::StrCat("is not a setting of a participant", violations_->suggester()->For(entry.key, known)));
       } else {
         setter->second(ChildPath(path, entry.key), entry.value);
       }

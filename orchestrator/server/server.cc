@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 }
 
 Server::~Server() {
-  process_metrics_->DropSources();
+  GoDown(/*reply_drain_ms=*/0);
 }
 
 absl::Status Server::ServeMetrics() {
@@ -44,6 +44,9 @@ absl::Status Server::OpenStore() {
   store_options.path = (std::filesystem::path(options_.data_dir) / "store").string();
   store_options.observer = [this](const store::CommitReport& report) {
     engine_metrics_.OnCommit(report.seconds, report.sagas);
+  };
+  store_options.on_unreadable = [this](const store::UnreadableRecord& record) {
+    saga_metrics_.OnUnreadable(record.saga_id, absl::DataLossError(record.error));
   };
   auto store = store::RocksDbStore::Open(store_options);
   if (!store.ok()) return store.status();
@@ -163,16 +166,22 @@ absl::Status Server::WritePortFile() {
 
 void Server::Shutdown() {
   Log(LogLevel::kInfo, "draining");
-  engine_metrics_.SetReady(false);
-  sweep_thread_->Stop();
-  grpc_server_->Drain([this] { saga_service_->EndWaits(); });
-  router_->Drain(options_.reply_drain_ms);
-  invoker_->Shutdown();
-  timers_->Stop();
-  process_metrics_->DropSources();
-  // The store writes what it was handed over when it goes.
-  store_.reset();
+  GoDown(options_.reply_drain_ms);
   Log(LogLevel::kInfo, "stopped");
+}
+
+// Whoever hands work on ends before whoever takes it. What a start that failed did not get to make is not there.
+void Server::GoDown(int64_t reply_drain_ms) {
+  if (std::exchange(down_, true)) return;
+  engine_metrics_.SetReady(false);
+  if (sweep_thread_ != nullptr) sweep_thread_->Stop();
+  if (grpc_server_ != nullptr) grpc_server_->Drain([this] { saga_service_->EndWaits(); });
+  if (router_ != nullptr) router_->Drain(reply_drain_ms);
+  if (invoker_ != nullptr) invoker_->Shutdown();
+  if (timers_ != nullptr) timers_->Stop();
+  process_metrics_->DropSources();
+  // The store writes what it was handed over when it goes, and tells the shards, which are still there.
+  store_.reset();
 }
 
 }  // namespace tutti::server

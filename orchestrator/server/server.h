@@ -44,6 +44,10 @@ class Server {
  private:
   explicit Server(const Options& options) : options_(options) {}
 
+  // The one way down, of a server that serves and of one whose start failed half-way. Afterwards no thread of the rooms
+  // runs, so that the order in which they are destroyed does not matter.
+  void GoDown(int64_t reply_drain_ms);
+
   absl::Status SetParticipants(const std::vector<Participant>& participants);
 
   // First of all, so that a long recovery can be watched.
@@ -56,6 +60,7 @@ class Server {
   absl::Status WritePortFile();
 
   const Options options_;
+  bool down_ = false;
   SystemClock clock_;
   const std::shared_ptr<ProcessMetrics> process_metrics_ = std::make_shared<ProcessMetrics>();
   metrics::EngineMetrics engine_metrics_{process_metrics_->registry()};

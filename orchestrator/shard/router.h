@@ -14,13 +14,14 @@
 
 namespace tutti::shard {
 
-// A start whose look-up has yet to happen. Look-up comes before validation: when the id is known, the fingerprint alone
-// decides; only a new saga needs `validation` to be OK and the rest to be filled in.
+// A start whose look-up has yet to happen. Look-up comes before validation: only a new saga needs `validation` to be OK
+// and the rest to be filled in.
 struct StartRequest {
   std::string saga_id;
   std::string fingerprint;
   absl::Status validation;
   std::string definition;
+  int64_t asked_revision = 0;  // as sent; 0: the newest
   int64_t revision = 0;
   std::string input;  // encoded
   std::map<std::string, std::string> labels;
@@ -31,6 +32,9 @@ struct StartRequest {
 struct StartResult {
   storage::v1::SagaRecord record;
   bool already_started = false;
+  // The saga was started with another fingerprint. It is the same start all the same when both spell equal values; only
+  // who can read the input can tell, so nothing but what differs may be told of the record before.
+  bool differs = false;
 };
 
 // Called exactly once, on a thread of the shard's, after what it tells is durable; must not block.
@@ -41,7 +45,7 @@ using SagaDone = std::function<void(absl::StatusOr<storage::v1::SagaRecord>)>;
 using SagaWord = std::variant<saga::CancelRequested, saga::RetryRequested, saga::ResolveRequested>;
 
 // Thread-safe; never blocks. RESOURCE_EXHAUSTED (with a retry delay) when the mailbox is full, UNAVAILABLE while
-// recovering or draining, ALREADY_EXISTS, NOT_FOUND, FAILED_PRECONDITION, or what `validation` says.
+// recovering or draining, NOT_FOUND, FAILED_PRECONDITION, or what `validation` says.
 class Router {
  public:
   virtual ~Router() = default;

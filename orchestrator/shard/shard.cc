@@ -12,6 +12,31 @@ namespace {
 
 constexpr int64_t kFullMailboxRetryMs = 200;
 
+size_t BytesOf(const saga::CancelRequested& word) {
+  return word.reason.size() + word.by.size();
+}
+
+size_t BytesOf(const saga::RetryRequested& word) {
+  size_t bytes = word.reason.size() + word.by.size();
+  for (const saga::ParkingRef& parking : word.parkings) bytes += sizeof(parking) + parking.step.size();
+  return bytes;
+}
+
+size_t BytesOf(const saga::ResolveRequested& word) {
+  return word.reason.size() + word.by.size() + (word.reply.has_value() ? word.reply->size() : 0);
+}
+
+// What clients decide the size of.
+size_t BytesOf(const Message& message) {
+  if (const auto* start = std::get_if<StartMessage>(&message)) {
+    size_t bytes = start->request.input.size() + start->request.validation.message().size();
+    for (const auto& [key, value] : start->request.labels) bytes += key.size() + value.size();
+    return bytes;
+  }
+  const auto* word = std::get_if<WordMessage>(&message);
+  return word == nullptr ? 0 : std::visit([](const auto& body) { return BytesOf(body); }, word->word);
+}
+
 }  // namespace
 
 Shard::Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
@@ -61,14 +86,17 @@ absl::Status Shard::PostRequest(Message message) {
         WithRetryDelay(absl::UnavailableError("the orchestrator is shutting down; try again"), kFullMailboxRetryMs),
         "SHUTTING_DOWN");
   }
-  if (requests_.size() >= limits::kMailboxRequestsMax) {
+  const size_t bytes = BytesOf(message);
+  if (requests_.size() >= limits::kMailboxRequestsMax || bytes > limits::kMailboxBytesMax - request_bytes_) {
     ++refused_;
-    return WithReason(WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(
-                                         limits::kMailboxRequestsMax, " requests wait already; try again later")),
-                                     kFullMailboxRetryMs),
-                      "MAILBOX_FULL");
+    return WithReason(
+        WithRetryDelay(absl::ResourceExhaustedError(absl::StrCat(requests_.size(), " requests of ", request_bytes_,
+                                                                 " bytes wait already; try again later")),
+                       kFullMailboxRetryMs),
+        "MAILBOX_FULL");
   }
-  requests_.push_back({std::move(message), std::chrono::steady_clock::now()});
+  request_bytes_ += bytes;
+  requests_.push_back({std::move(message), std::chrono::steady_clock::now(), bytes});
   wake_.Signal();
   return absl::OkStatus();
 }
@@ -121,14 +149,20 @@ std::vector<Message> Shard::NextBatch() {
     const auto now = std::chrono::steady_clock::now();
     for (std::deque<Posted>* queue : {&events_, &requests_}) {
       while (!queue->empty() && batch.size() < limits::kShardBatchMax) {
-        batch.push_back(std::move(queue->front().message));
         waits.push_back(std::chrono::duration<double>(now - queue->front().at).count());
-        queue->pop_front();
+        batch.push_back(TakeFirst(queue));
       }
     }
   }
   observer_->OnMailboxWaits(waits);
   return batch;
+}
+
+Message Shard::TakeFirst(std::deque<Posted>* queue) {
+  Message message = std::move(queue->front().message);
+  request_bytes_ -= queue->front().bytes;
+  queue->pop_front();
+  return message;
 }
 
 bool Shard::AwaitMessages() {

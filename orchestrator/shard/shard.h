@@ -36,8 +36,8 @@ class Shard {
 
   // Replies, timers and commits always find room.
   void PostEvent(saga::Event event);
-  // RESOURCE_EXHAUSTED with a retry delay when limits::kMailboxRequestsMax wait already, UNAVAILABLE after
-  // StopRequests.
+  // RESOURCE_EXHAUSTED with a retry delay when limits::kMailboxRequestsMax or kMailboxBytesMax wait already,
+  // UNAVAILABLE after StopRequests.
   absl::Status PostRequest(Message message);
 
   // No request is taken any more; replies still are.
@@ -53,11 +53,13 @@ class Shard {
   struct Posted {
     Message message;
     std::chrono::steady_clock::time_point at;
+    size_t bytes = 0;  // of a request
   };
 
   void Post(Message message);
   void Loop();
   std::vector<Message> NextBatch();
+  Message TakeFirst(std::deque<Posted>* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False when there is nothing left to do and nothing will come.
   bool AwaitMessages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -70,6 +72,7 @@ class Shard {
   CondVar quiet_changed_;
   std::deque<Posted> events_ ABSL_GUARDED_BY(mu_);
   std::deque<Posted> requests_ ABSL_GUARDED_BY(mu_);
+  size_t request_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of requests_
   uint64_t refused_ ABSL_GUARDED_BY(mu_) = 0;
   bool takes_requests_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;

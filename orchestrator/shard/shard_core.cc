@@ -47,6 +47,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   const auto take_in = [&](SagaRecord record) {
     const std::string saga_id = record.saga_id();
     const absl::StatusOr<Resident*> resident = TakeIn(std::move(record));
+    if (absl::IsFailedPrecondition(resident.status())) return resident.status();
     if (!resident.ok()) {
       StepOver(saga_id, resident.status());
       return absl::OkStatus();
@@ -109,7 +110,7 @@ void ShardCore::Handle(saga::Event event, Batch* batch) {
 }
 
 void ShardCore::Handle(StartMessage message, Batch* batch) {
-  const StartRequest& request = message.request;
+  StartRequest& request = message.request;
   StartDone done = std::move(message.done);
   if (failed_) {
     batch->replies.push_back(
@@ -119,19 +120,6 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
   absl::StatusOr<Resident*> found = Find(request.saga_id);
   if (!found.ok()) return done(found.status());
   const bool already_started = *found != nullptr;
-  if (already_started && (*found)->record.start_fingerprint() != request.fingerprint) {
-    absl::Status refusal =
-        WithReason(absl::AlreadyExistsError(
-                       absl::StrCat("saga_id: ", request.saga_id,
-                                    " was started before with another definition, revision or input; choose a new id")),
-                   "SAGA_EXISTS");
-    EvictIfDone(request.saga_id);
-    // Even this tells of the first start, which may not be durable yet.
-    batch->replies.push_back([done, refusal = std::move(refusal)](bool durable) {
-      done(durable ? refusal : absl::UnavailableError("the outcome of an earlier start is not known; try again"));
-    });
-    return;
-  }
   Resident* resident = already_started ? *found : nullptr;
   if (!already_started) {
     if (!request.validation.ok()) return done(request.validation);
@@ -141,15 +129,20 @@ void ShardCore::Handle(StartMessage message, Batch* batch) {
     resident->recipe = std::move(recipe);
     saga::StartRequested start{.uid = MintUid(),
                                .fingerprint = request.fingerprint,
-                               .input = request.input,
-                               .labels = request.labels,
-                               .traceparent = request.traceparent,
-                               .tracestate = request.tracestate};
+                               .asked_revision = request.asked_revision,
+                               .input = std::move(request.input),
+                               .labels = std::move(request.labels),
+                               .traceparent = std::move(request.traceparent),
+                               .tracestate = std::move(request.tracestate)};
     Step(request.saga_id, resident, std::move(start), context_.clock->WallMs(), batch).IgnoreError();
   }
-  batch->replies.push_back([done, already_started, record = resident->record](bool durable) mutable {
+  StartResult result{.record = resident->record,
+                     .already_started = already_started,
+                     .differs = resident->record.start_fingerprint() != request.fingerprint};
+  // Even that it differs tells of the first start, which may not be durable yet.
+  batch->replies.push_back([done, result = std::move(result)](bool durable) mutable {
     if (!durable) return done(absl::UnavailableError("the outcome of the start is not known; repeat it as it was"));
-    done(StartResult{.record = std::move(record), .already_started = already_started});
+    done(std::move(result));
   });
   EvictIfDone(request.saga_id);
 }
@@ -238,9 +231,9 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   auto resident = std::make_unique<Resident>();
   resident->recipe = context_.recipes->Find(record.definition(), record.revision());
   if (resident->recipe == nullptr) {
-    return store::UnreadableError(record.saga_id(),
-                                  absl::StrCat("it is pinned to revision ", record.revision(), " of definition ",
-                                               record.definition(), ", which the store does not have"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "saga ", record.saga_id(), " is pinned to revision ", record.revision(), " of definition ", record.definition(),
+        ", which the store does not have: files of two times were put together; restore a backup as a whole"));
   }
   if (absl::Status fits = saga::CheckRecord(*resident->recipe, record); !fits.ok()) {
     return store::UnreadableError(record.saga_id(), fits.message());

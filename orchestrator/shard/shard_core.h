@@ -92,7 +92,8 @@ class ShardCore {
 
   // Reads back every active saga of the slots [first_slot, end_slot) and takes up its outstanding effects. One whose
   // record cannot be read, or be stepped, is left as it is: nothing is done for it, and requests about it are
-  // DATA_LOSS. FAILED_PRECONDITION when a record is of a newer version: then that version is the one to start.
+  // DATA_LOSS. FAILED_PRECONDITION when a record is of a newer version, which is then the one to start, or pinned to a
+  // revision that is not there: somebody might apply another one under its number.
   absl::Status Recover(uint32_t first_slot, uint32_t end_slot);
 
   // Steps every message, hands over one write set. Effects follow with the CommitFinished of that write set.
@@ -130,7 +131,7 @@ class ShardCore {
   // Null when there is no such saga. An error is a record or a store that cannot be read, or an expiry that is not
   // durable yet: until then nobody may hear of the record, and no new saga may have its id.
   absl::StatusOr<Resident*> Find(const std::string& saga_id);
-  // DATA_LOSS when nobody can step it.
+  // DATA_LOSS when nobody can step it, FAILED_PRECONDITION when its revision is missing.
   absl::StatusOr<Resident*> TakeIn(storage::v1::SagaRecord record);
   void StepOver(const std::string& saga_id, absl::Status why);
   // The answer of a request; OK for all other events.

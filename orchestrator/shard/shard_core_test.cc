@@ -90,19 +90,19 @@ TEST_F(ShardCoreTest, OneBatchIsOneWriteSet) {
   EXPECT_EQ(starts_.size(), 10u);
 }
 
-TEST_F(ShardCoreTest, SameStartIsOneSagaAndOtherContentIsRefused) {
+TEST_F(ShardCoreTest, SameStartIsOneSagaAndOtherContentIsToldApart) {
   Start(ShardWorld::StartOf("s1"));
   Start(ShardWorld::StartOf("s1"));
   Start(ShardWorld::StartOf("s1", "other"));
   Run();
   ASSERT_EQ(starts_.size(), 3u);
-  std::vector<bool> already;
+  std::vector<bool> already, differs;
   for (const auto& start : starts_) {
-    if (start.ok()) already.push_back(start->already_started);
+    already.push_back(start->already_started);
+    differs.push_back(start->differs);
   }
-  EXPECT_THAT(already, ElementsAre(false, true));
-  EXPECT_TRUE(absl::IsAlreadyExists(starts_[2].status()));
-  EXPECT_EQ(ReasonOf(starts_[2].status()), "SAGA_EXISTS");
+  EXPECT_THAT(already, ElementsAre(false, true, true));
+  EXPECT_THAT(differs, ElementsAre(false, false, true));
   EXPECT_THAT(world_.TakeLog(), ElementsAre("send s1 charge/action#1", "publish s1 RUNNING"));
 }
 
@@ -164,7 +164,7 @@ TEST_F(ShardCoreTest, DropGoesAheadOfTheAbortsCommit) {
   EXPECT_EQ(cancels_.at(0)->state(), v1::SAGA_STATE_COMPENSATING);
 }
 
-TEST_F(ShardCoreTest, EvenARefusalTellsNothingThatIsNotDurable) {
+TEST_F(ShardCoreTest, EvenWhatDiffersTellsNothingThatIsNotDurable) {
   world_.store().Hold();
   Start(ShardWorld::StartOf("s1"));
   Run();
@@ -173,7 +173,7 @@ TEST_F(ShardCoreTest, EvenARefusalTellsNothingThatIsNotDurable) {
   EXPECT_THAT(starts_, IsEmpty());
   world_.store().Release();
   Run();
-  EXPECT_EQ(ReasonOf(starts_.at(1).status()), "SAGA_EXISTS");
+  EXPECT_TRUE(starts_.at(1)->differs);
 }
 
 TEST_F(ShardCoreTest, CommandThatWaitsForItsCommitIsWithdrawnByAnAbort) {
@@ -369,9 +369,11 @@ TEST_F(UnreadableTest, WhatDoesNotFitItsRecipe) {
   ExpectSteppedOver("does not fit");
 }
 
-TEST_F(UnreadableTest, ARevisionThatIsNotThere) {
+TEST_F(UnreadableTest, ARevisionThatIsMissingRefusesTheStart) {
   EditRecord([](storage::v1::SagaRecord* record) { record->set_revision(7); });
-  ExpectSteppedOver("revision 7 of definition two-steps");
+  const absl::Status status = core_->Recover(0, limits::kSlots);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status));
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("revision 7 of definition two-steps"));
 }
 
 TEST_F(UnreadableTest, ANewerVersionIsToBeStartedInstead) {
@@ -420,7 +422,7 @@ TEST_F(ExpiryTest, AfterItTheIdIsFreeAndANewStartIsAnotherSaga) {
   const std::string uid = world_.store().GetSaga("s1")->uid();
   Start(ShardWorld::StartOf("s1", "other"));
   Run();
-  EXPECT_TRUE(absl::IsAlreadyExists(starts_.at(1).status()));
+  EXPECT_TRUE(starts_.at(1)->differs);
   Expire();
   Run();
   ASSERT_TRUE(expired_.at(0).ok());

@@ -152,6 +152,42 @@ TEST(ShardRouterTest, FullMailboxRefusesRequestsButHearsReplies) {
   EXPECT_TRUE(answered.Await());
 }
 
+TEST(ShardRouterTest, TheMailboxIsBoundedByBytesToo) {
+  ShardWorld world(/*inline_done=*/false);
+  Countdown blocked(1);
+  Countdown go(1);
+  world.on_send = [&](const saga::SendCommand&) {
+    blocked.Tick();
+    go.Await();  // the shard's thread stands still here
+  };
+  ShardRouter router(world.context(), 1, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  router.Start(ShardWorld::StartOf("first"), [](absl::StatusOr<StartResult>) {});
+  ASSERT_TRUE(blocked.Await());
+  std::atomic<int> refused{0};
+  constexpr size_t kFit = limits::kMailboxBytesMax / limits::kInputBytesMax;
+  Countdown answered(kFit + 2);
+  const auto start = [&](size_t number) {
+    StartRequest request = ShardWorld::StartOf("large-" + std::to_string(number));
+    request.input = std::string(limits::kInputBytesMax, 'x');
+    router.Start(std::move(request), [&](absl::StatusOr<StartResult> result) {
+      if (!result.ok()) {
+        EXPECT_EQ(ReasonOf(result.status()), "MAILBOX_FULL");
+        ++refused;
+      }
+      answered.Tick();
+    });
+  };
+  for (size_t i = 0; i < kFit + 2; ++i) start(i);
+  EXPECT_EQ(refused, 2);
+  router.Tell("nobody", saga::CancelRequested{}, [](const absl::StatusOr<storage::v1::SagaRecord>&) {});
+  EXPECT_EQ(router.mailboxes().front().refused, 2) << "what is small still fits";
+  go.Tick();
+  ASSERT_TRUE(answered.Await());
+  start(kFit + 2);
+  EXPECT_EQ(refused, 2) << "there is room again";
+}
+
 TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
   ShardWorld world(/*inline_done=*/false);
   constexpr int kSagas = 40;

@@ -14,9 +14,7 @@ class KeyMapper final : public saga::Mapper {
                                                  const storage::v1::SagaRecord&) const override {
     return saga::MappedRequest{.bytes = std::string(key)};
   }
-  saga::ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view) const override {
-    return saga::ReplyVerdict::kAccepted;
-  }
+  saga::JudgedReply JudgeReply(int, v1::Operation, absl::string_view) const override { return {}; }
   saga::MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
 };
 

@@ -185,24 +185,23 @@ std::string EndOf(const ListQuery& query) {
   return end;
 }
 
-// Adds the saga at the position, if it is one of those asked for. Fails when the store itself cannot be read.
-absl::Status AddTo(ListPage* page, const View& view, const ListQuery& query, absl::string_view position) {
+// The record of the index entry at this position, without its payloads. Unset, and added to `unreadable`, when it
+// cannot be read. Fails when the store itself cannot be.
+absl::StatusOr<std::optional<SagaRecord>> ReadAt(const View& view, absl::string_view position,
+                                                 std::vector<UnreadableRecord>* unreadable) {
   const auto parsed = ParsePosition(position);
   if (!parsed.has_value()) {
-    page->unreadable.push_back({"", "an index entry is damaged, so nobody can say whose it is"});
-    return absl::OkStatus();
+    unreadable->push_back({"", "an index entry is damaged, so nobody can say whose it is"});
+    return std::optional<SagaRecord>();
   }
   auto record = ReadSaga(view, parsed->saga_id, Extent::kHeader);
   if (absl::IsNotFound(record.status())) {
     record = UnreadableError(parsed->saga_id, "it is in an index, but has no record");
   }
-  if (record.ok()) {
-    if (Matches(query, *record)) page->sagas.push_back(*std::move(record));
-    return absl::OkStatus();
-  }
+  if (record.ok()) return std::optional<SagaRecord>(*std::move(record));
   if (!IsUnreadable(record.status())) return record.status();
-  page->unreadable.push_back({parsed->saga_id, std::string(record.status().message())});
-  return absl::OkStatus();
+  unreadable->push_back({parsed->saga_id, std::string(record.status().message())});
+  return std::optional<SagaRecord>();
 }
 
 }  // namespace
@@ -230,7 +229,9 @@ absl::StatusOr<ListPage> ReadPage(const View& view, const ListQuery& query) {
       continue;
     }
     ++records;
-    if (absl::Status status = AddTo(&page, view, query, meeting.position()); !status.ok()) return status;
+    auto record = ReadAt(view, meeting.position(), &page.unreadable);
+    if (!record.ok()) return record.status();
+    if (record->has_value() && Matches(query, **record)) page.sagas.push_back(**std::move(record));
     meeting.Pass();
   }
   page.scanned = meeting.steps() + records;
@@ -255,18 +256,12 @@ absl::StatusOr<EndedPage> ReadEnded(const View& view, const EndedQuery& query) {
       return page;
     }
     last = std::string(walk.position());
-    const auto parsed = ParsePosition(last);
-    auto record =
-        parsed.has_value() ? ReadSaga(view, parsed->saga_id, Extent::kHeader) : absl::DataLossError("no position");
-    // What cannot be read must not keep everything behind it; what the store itself cannot read ends the page.
-    if (record.ok()) {
-      if (!saga::IsActive(*record) && record->finished_ms() <= query.ended_by_ms) {
-        page.saga_ids.push_back(record->saga_id());
-      }
-    } else if (IsUnreadable(record.status()) || absl::IsNotFound(record.status())) {
-      ++page.unreadable;
-    } else {
-      return record.status();
+    // What cannot be read must not keep everything behind it.
+    auto record = ReadAt(view, last, &page.unreadable);
+    if (!record.ok()) return record.status();
+    if (!record->has_value()) continue;
+    if (!saga::IsActive(**record) && (*record)->finished_ms() <= query.ended_by_ms) {
+      page.saga_ids.push_back((*record)->saga_id());
     }
   }
   if (!walk.status().ok()) return walk.status();

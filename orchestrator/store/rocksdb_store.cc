@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/unreadable.h"
 #include "orchestrator/store/view.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
@@ -283,7 +284,9 @@ class RocksDbStoreImpl final : public RocksDbStore {
   void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
-    return ReadSaga(Newest(), saga_id);
+    auto record = ReadSaga(Newest(), saga_id);
+    if (IsUnreadable(record.status())) Tell({std::string(saga_id), std::string(record.status().message())});
+    return record;
   }
   absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override { return ReadRaw(Newest(), saga_id); }
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
@@ -291,14 +294,22 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return ReadHistory(Newest(), saga_id, from_sequence, limit);
   }
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override {
-    return ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    if (page.ok()) TellAll(page->unreadable);
+    return page;
   }
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
-    return ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    if (page.ok()) TellAll(page->unreadable);
+    return page;
   }
   absl::Status ForEachActive(uint32_t first_slot, uint32_t end_slot, const RecordVisitor& visitor,
                              const UnreadableVisitor& unreadable) const override {
-    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor, unreadable);
+    const auto tell = [&](UnreadableRecord record) {
+      Tell(record);
+      unreadable(std::move(record));
+    };
+    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor, tell);
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override {
     return ReadDefinitions(Newest());
@@ -306,6 +317,12 @@ class RocksDbStoreImpl final : public RocksDbStore {
 
  private:
   RocksDbView Newest() const { return RocksDbView(db_.get(), &handles_, /*snapshot=*/false); }
+  void Tell(const UnreadableRecord& record) const {
+    if (options_.on_unreadable) options_.on_unreadable(record);
+  }
+  void TellAll(const std::vector<UnreadableRecord>& records) const {
+    for (const UnreadableRecord& record : records) Tell(record);
+  }
   rocksdb::ColumnFamilyHandle* Handle(Column column) const { return handles_[static_cast<size_t>(column)]; }
 
   // Before opening, because opening would add our columns to whatever is there.

@@ -21,7 +21,8 @@ struct RocksDbStoreOptions {
   size_t block_cache_bytes = 128u << 20;
   size_t write_buffer_bytes = 64u << 20;  // of each column; beyond it what the log holds is written to a table
   CommitObserver observer;                // called on the committer's thread; must not block
-  rocksdb::Env* env = nullptr;            // not owned; nullptr: the operating system's
+  UnreadableVisitor on_unreadable;  // each time a saga's record is met that cannot be read; on the reader's thread
+  rocksdb::Env* env = nullptr;      // not owned; nullptr: the operating system's
 };
 
 // What the database tells of itself, for metrics. Counts and seconds are since it was opened.

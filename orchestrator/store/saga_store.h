@@ -102,8 +102,8 @@ struct EndedQuery {
 
 struct EndedPage {
   std::vector<std::string> saga_ids;
-  std::string next_cursor;  // empty: no more
-  int unreadable = 0;       // records that were passed over; they stay until somebody looks
+  std::string next_cursor;                   // empty: no more
+  std::vector<UnreadableRecord> unreadable;  // stepped over; they stay until somebody looks
 };
 
 // Reads only what is committed. Thread-safe. NOT_FOUND where there is nothing; DATA_LOSS for a record that cannot be

@@ -1,6 +1,8 @@
 """The orchestrator's binary on stores that are damaged, foreign or from the future: it says what is wrong and does not
-serve. What it must never do is start with less than it had."""
+serve. What it must never do is start with less than it had. A damaged saga alone keeps nobody else from being served: it
+is named, and left as it is."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from stack.stack import Stack
 from stack.world import World
 
 CONCERT = "bad-store"
+DAMAGED = "pending-ann"
 
 
 def files(store, suffix):
@@ -70,12 +73,14 @@ BY_HAND = {
     "a table is cut": (lambda store: truncate(files(store, ".sst")[0]), "damaged"),
     "a table's first byte is flipped": (lambda store: flip(files(store, ".sst")[0], 0), "damaged"),
 }
-EDITED = {
-    "newer-saga": "newer version",
-    "garbled-saga": "pending",
-    "missing-saga": "pending",
+STEPPED_OVER = {
+    "garbled-saga": "its stored bytes are damaged",
+    "missing-saga": "has no record",
     "saga-without-steps": "does not fit",
     "saga-of-another-name": "the record of another",
+}
+EDITED = {
+    "newer-saga": "newer version",
     "newer-definition": "newer version",
     "garbled-definition": "definition",
     "missing-definition": "book-ticket",
@@ -128,6 +133,17 @@ class Victim:
         print(f"{name}: {'serves' if status is None else told}", flush=True)
 
 
+    def expect_service(self, name, data_dir, word):
+        """One saga is damaged; the others are served, and it is told of."""
+        status, said = self.serve(data_dir)
+        told = [line["reason"] for line in map(json.loads, said.splitlines()) if line.get("saga_id") == DAMAGED]
+        if status is not None:
+            self.failures.append(f"{name}: is not served: {said}")
+        elif len(told) != 1 or word not in told[0]:
+            self.failures.append(f"{name}: not told once with {word!r}: {said}")
+        print(f"{name}: serves, and says {told}", flush=True)
+
+
 def make_store(stack):
     """A store whose table files and log both hold something, and a saga that waits for the token service."""
     stack.apply_definition(BOOK_TICKET.path)
@@ -161,6 +177,11 @@ def main():
             copy = victim.copy(name)
             damage(os.path.join(copy, "store"))
             victim.expect_refusal(name, copy, word)
+        for name, word in STEPPED_OVER.items():
+            copy = victim.copy(name)
+            subprocess.run([victim.editor, os.path.join(copy, "store"), name, DAMAGED], check=True,
+                           stdout=subprocess.DEVNULL)
+            victim.expect_service(name, copy, word)
         for name, word in EDITED.items():
             copy = victim.copy(name)
             subprocess.run([victim.editor, os.path.join(copy, "store"), name], check=True, stdout=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
 // Damages a store in ways that need its own keys and records. For tests only.
-//   store_editor STORE_DIR DAMAGE
+//   store_editor STORE_DIR DAMAGE [ID]
+// Without an ID, the damage is done to every record of the column; with one, to those whose key ends in it.
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -42,10 +43,17 @@ bool Garble(std::string* value) {
   return true;
 }
 
+// Unreadable, and done twice it is undone.
+bool Invert(std::string* value) {
+  for (char& byte : *value) byte = static_cast<char>(~byte);
+  return true;
+}
+
 const std::map<std::string, Damage>& Damages() {
   static const std::map<std::string, Damage> damages = {
       {"newer-saga", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->set_version(1000); })}},
       {"garbled-saga", {"saga", Garble}},
+      {"inverted-saga", {"saga", Invert}},
       {"missing-saga", {"saga", Remove}},
       {"saga-without-steps", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->clear_steps(); })}},
       {"saga-of-another-name", {"saga", EditRecord<SagaRecord>([](SagaRecord* r) { r->set_saga_id("other"); })}},
@@ -61,7 +69,7 @@ const std::map<std::string, Damage>& Damages() {
   return damages;
 }
 
-int Run(const std::string& path, const Damage& damage) {
+int Run(const std::string& path, const Damage& damage, const std::string& id) {
   std::vector<std::string> names;
   rocksdb::DBOptions options;
   if (!rocksdb::DB::ListColumnFamilies(options, path, &names).ok()) return 1;
@@ -75,7 +83,9 @@ int Run(const std::string& path, const Damage& damage) {
     if (handle->GetName() == damage.column) {
       std::map<std::string, std::string> entries;
       rocksdb::Iterator* it = db->NewIterator(rocksdb::ReadOptions(), handle);
-      for (it->SeekToFirst(); it->Valid(); it->Next()) entries[it->key().ToString()] = it->value().ToString();
+      for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        if (it->key().ends_with(id)) entries[it->key().ToString()] = it->value().ToString();
+      }
       delete it;
       for (auto& [key, value] : entries) {
         const auto status = damage.edit(&value) ? db->Put(rocksdb::WriteOptions(), handle, key, value)
@@ -93,10 +103,10 @@ int Run(const std::string& path, const Damage& damage) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto damage = argc == 3 ? Damages().find(argv[2]) : Damages().end();
+  const auto damage = argc == 3 || argc == 4 ? Damages().find(argv[2]) : Damages().end();
   if (damage == Damages().end()) {
-    std::fprintf(stderr, "usage: store_editor STORE_DIR DAMAGE\n");
+    std::fprintf(stderr, "usage: store_editor STORE_DIR DAMAGE [ID]\n");
     return 2;
   }
-  return Run(argv[1], damage->second);
+  return Run(argv[1], damage->second, argc == 4 ? argv[3] : "");
 }

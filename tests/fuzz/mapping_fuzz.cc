@@ -4,6 +4,7 @@
 
 #include "absl/strings/string_view.h"
 #include "common/check.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "tests/fuzz/shop_definition.h"
 #include "tests/fuzz/target.h"
 
@@ -27,7 +28,8 @@ void MapEverything(SagaRecord* record) {
       TUTTI_CHECK(request.ok() || !request.status().message().empty(), "an error says what is wrong");
     }
   }
-  recipe->mapper->MapOutput(*record).IgnoreError();
+  google::protobuf::Struct output;
+  TUTTI_CHECK(output.ParseFromString(recipe->mapper->MapOutput(*record).bytes), "the output can be read");
 }
 
 SagaRecord NewRecord() {
@@ -47,10 +49,12 @@ void FuzzInput(absl::string_view bytes) {
     return;
   }
   const auto decoded = Shop().DecodeInput(*encoded);
-  TUTTI_CHECK(decoded.ok(), "an accepted input can be read back");
-  // Not compared with the first: numbers come back as strings, empty lists not at all.
-  const auto again = Shop().EncodeInput(*decoded);
-  TUTTI_CHECK(!again.ok() || *again == *encoded, "what is read back means the same");
+  TUTTI_CHECK(decoded.ok() || absl::IsResourceExhausted(decoded.status()), "an accepted input can be read back");
+  // Not compared with the first: numbers come back as strings, empty lists not at all, NaN in a Struct as a text.
+  const auto again = decoded.ok() ? Shop().EncodeInput(*decoded) : decoded.status();
+  const auto reread = again.ok() ? Shop().DecodeInput(*again) : decoded;
+  const google::protobuf::util::MessageDifferencer same;
+  TUTTI_CHECK(!again.ok() || (reread.ok() && same.Equals(*decoded, *reread)), "what is read back means the same");
   Shop().MapLabels(*encoded).IgnoreError();
   SagaRecord record = NewRecord();
   record.set_input(*encoded);
@@ -61,7 +65,7 @@ void FuzzReply(absl::string_view bytes) {
   const auto recipe = Shop().recipe();
   SagaRecord record = NewRecord();
   for (int step = 0; step < record.steps_size(); ++step) {
-    const auto verdict = recipe->mapper->JudgeReply(step, tutti::v1::OPERATION_ACTION, bytes);
+    const auto verdict = recipe->mapper->JudgeReply(step, tutti::v1::OPERATION_ACTION, bytes).verdict;
     if (verdict != tutti::saga::ReplyVerdict::kAccepted) return;
     record.mutable_steps(step)->set_has_reply(true);
     record.mutable_steps(step)->set_reply(std::string(bytes));

@@ -94,6 +94,7 @@ void NormalizeCommand(storage::v1::CommandRecord* command) {
 // The state machine never decides by these; they would only tell apart states that behave alike.
 void Normalize(storage::v1::SagaRecord* record) {
   record->set_last_sequence(0);
+  record->clear_last_event_ms();
   record->clear_output();
   if (record->has_abort_reason()) {
     record->mutable_abort_reason()->clear_message();

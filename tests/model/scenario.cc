@@ -20,9 +20,7 @@ class FixedMapper final : public saga::Mapper {
     // As a mapping does that reads the action's reply, or else a default.
     return saga::MappedRequest{.bytes = absl::StrCat(key, saga.steps(step).has_reply() ? " of a known reply" : "")};
   }
-  saga::ReplyVerdict JudgeReply(int, v1::Operation, absl::string_view) const override {
-    return saga::ReplyVerdict::kAccepted;
-  }
+  saga::JudgedReply JudgeReply(int, v1::Operation, absl::string_view) const override { return {}; }
   saga::MappedOutput MapOutput(const storage::v1::SagaRecord&) const override { return {}; }
 
  private:

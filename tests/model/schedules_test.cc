@@ -374,7 +374,7 @@ TEST(Schedules, IdReusedAfterRetention) {
     process(shard::ShardWorld::ReplyTo("s1", step, v1::OPERATION_ACTION, 1, 0));
   }
   EXPECT_TRUE(start("one")->already_started);
-  EXPECT_TRUE(absl::IsAlreadyExists(start("two").status()));
+  EXPECT_TRUE(start("two")->differs);
   const saga::Event late{
       .saga_id = "s1", .saga_uid = first->record.uid(), .body = saga::ReplyReceived{.attempt = ActionOf("charge", 1)}};
   process(shard::ExpireMessage{.saga_id = "s1",

@@ -127,6 +127,26 @@ class Drills:
         return done.stdout.splitlines()
 
     @contextlib.contextmanager
+    def record_unreadable(self):
+        """The bytes of one open saga are damaged while the orchestrator is down, and put back in the end."""
+        saga_id = self.troubles.parked()
+        wait_until(f"{saga_id} to park", lambda: self.troubles.get(saga_id).parked)
+        self.invert_record(saga_id)
+        yield {"job": "tutti-orchestrator"}
+        logged = self.logged_sagas("a record cannot be read and was stepped over")
+        if logged != [saga_id]:
+            raise StackError(f"the orchestrator's log names {logged}; the damaged record is that of {saga_id}")
+        self.invert_record(saga_id)
+        wait_until("the operator to be done", lambda: not self.troubles.retry(), every=0.3)
+
+    def invert_record(self, saga_id):
+        self.stack.processes["orchestrator"].kill9()
+        store = os.path.join(self.stack.volume.path, "orchestrator", "store")
+        editor = os.path.join(self.stack.build_dir, "tests", "store_editor")
+        subprocess.run([editor, store, "inverted-saga", saga_id], check=True, stdout=subprocess.DEVNULL)
+        self.stack.restart("orchestrator")
+
+    @contextlib.contextmanager
     def orchestrator_down(self):
         self.stack.processes["orchestrator"].kill9()
         yield {"job": "tutti-orchestrator"}

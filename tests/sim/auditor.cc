@@ -119,6 +119,11 @@ void Auditor::CheckHistory(Saga* saga, const store::SagaWrite& write) {
       return Violated(
           absl::StrCat("history of ", saga->id, ": ", event.sequence(), " stands where ", sequence, " belongs"));
     }
+    const int64_t time_ms = event.time().seconds() * 1000 + event.time().nanos() / 1'000'000;
+    if (time_ms < saga->last_event_ms || event.duration_ms() < 0) {
+      return Violated(absl::StrCat("history of ", saga->id, " runs backwards at ", event.sequence()));
+    }
+    saga->last_event_ms = time_ms;
     digest_ = Hash(digest_, static_cast<uint64_t>(event.type()));
     if (IsAlarm(event)) Violated(absl::StrCat("false alarm for ", saga->id, ": ", saga::Describe(event)));
   }

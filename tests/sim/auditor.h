@@ -34,6 +34,7 @@ class Auditor {
     const saga::Recipe* recipe = nullptr;
     storage::v1::SagaRecord durable;
     int64_t seen_sequence = 0;                // an outsider was told of it
+    int64_t last_event_ms = 0;                // of its history
     std::optional<std::string> acknowledged;  // the fingerprint that a client was told is started
     bool cancel_acknowledged = false;
     std::vector<Effect> effects;                  // by step

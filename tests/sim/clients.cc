@@ -41,9 +41,7 @@ void Clients::Start(const PlannedSaga& saga, const std::string& content, int att
   server->Request(saga.id, shard::StartMessage{.request = std::move(request),
                                                .done = [=, this](const absl::StatusOr<shard::StartResult>& result) {
                                                  Answered(saga.id, content, result);
-                                                 const bool final =
-                                                     result.ok() || absl::IsAlreadyExists(result.status());
-                                                 if (std::exchange(*open, false) && !final)
+                                                 if (std::exchange(*open, false) && !result.ok())
                                                    again(Pause(saga.id, attempt));
                                                }});
   timeline_->After(kPatienceMs, [open, again] {
@@ -53,8 +51,8 @@ void Clients::Start(const PlannedSaga& saga, const std::string& content, int att
 
 void Clients::Answered(const std::string& saga_id, const std::string& content,
                        const absl::StatusOr<shard::StartResult>& result) {
+  if (result.ok() && result->differs) return auditor_->OnStartRefused(saga_id, content);
   if (result.ok()) return auditor_->OnStartAcknowledged(result->record, content);
-  if (absl::IsAlreadyExists(result.status())) return auditor_->OnStartRefused(saga_id, content);
   if (!absl::IsUnavailable(result.status())) {
     auditor_->Violated(absl::StrCat("a start of ", saga_id, " is answered ", result.status().ToString()));
   }

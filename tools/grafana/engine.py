@@ -78,11 +78,13 @@ STORE = ("Store", [
 
 RECOVERY = ("Recovery", [
     lines("Serving", "0 while it recovers or drains.", "short",
-          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"), max=1),
+          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"), max=1, width=6),
     lines("Recovery", "Length of the last recovery; a step marks a restart.", "s",
-          query(f"max by (instance) (tutti_recovery_duration_seconds{{{PLACE}}})", "{{instance}}")),
+          query(f"max by (instance) (tutti_recovery_duration_seconds{{{PLACE}}})", "{{instance}}"), width=6),
+    lines("Unreadable records", "Sagas that stand still because their record cannot be read.", "short",
+          query(f"sum by (instance) (tutti_records_unreadable{{{PLACE}}})", "{{instance}}"), width=6),
     lines("Uptime", "Age of each process.", "s",
-          query(of_ours(f"(time() - process_start_time_seconds{{{PLACE}}})"), "{{job}} {{instance}}")),
+          query(of_ours(f"(time() - process_start_time_seconds{{{PLACE}}})"), "{{job}} {{instance}}"), width=6),
 ])
 
 RESOURCES = ("Resources", [

@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "tutti/storage/v1/record.pb.h"
 #include "tutti/v1/definition_service.grpc.pb.h"
 #include "tutti/v1/saga_service.grpc.pb.h"
 
@@ -27,7 +28,12 @@ class FakeSagas final : public v1::SagaService::Service {
     response->mutable_saga()->set_saga_id(request->saga_id());
     return ToGrpcStatus(status);
   }
-  grpc::Status GetSaga(grpc::ServerContext*, const v1::GetSagaRequest*, v1::GetSagaResponse* response) override {
+  grpc::Status GetSaga(grpc::ServerContext*, const v1::GetSagaRequest* request,
+                       v1::GetSagaResponse* response) override {
+    if (request->raw()) {
+      *response->mutable_raw() = raw;
+      return grpc::Status::OK;
+    }
     *response->mutable_saga() = saga;
     return ToGrpcStatus(status);
   }
@@ -60,6 +66,10 @@ class FakeSagas final : public v1::SagaService::Service {
       response->mutable_sagas()->rbegin()->set_saga_id(absl::StrCat("saga-", i));
     }
     if (end < 5) response->set_next_page_token(absl::StrCat(end));
+    if (end == 5 && damaged) {
+      response->add_unreadable()->set_saga_id("damaged");
+      response->mutable_unreadable(0)->set_error("its stored bytes are damaged");
+    }
     return grpc::Status::OK;
   }
 
@@ -91,8 +101,10 @@ class FakeSagas final : public v1::SagaService::Service {
   std::string filter;
   absl::Status status;
   v1::Saga saga;
+  v1::RawRecord raw;
   std::vector<v1::HistoryEvent> history;
   bool hang = false;
+  bool damaged = false;  // one saga that a listing meets
 };
 
 class ClientTest : public testing::Test {
@@ -134,6 +146,31 @@ TEST_F(ClientTest, StartSendsTheInputAndMintsAnIdThatItTells) {
   EXPECT_EQ(sagas_.start.saga_id().size(), 32u);
   EXPECT_THAT(err_.str(), HasSubstr(sagas_.start.saga_id()));
   EXPECT_THAT(out_.str(), HasSubstr(sagas_.start.saga_id()));
+}
+
+TEST_F(ClientTest, ARecordIsShownAsFarAsItCanBeRead) {
+  storage::v1::SagaRecord record;
+  record.set_saga_id("a");
+  record.set_definition("book");
+  sagas_.raw.set_record(record.SerializeAsString() + "\xff\xff");
+  sagas_.raw.set_record_bytes(4'000'000);
+  sagas_.raw.set_error("its stored bytes are damaged");
+  Options options = For(Command::kSagaGet);
+  options.raw = true;
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("definition: \"book\""));
+  EXPECT_THAT(out_.str(), HasSubstr("# 4000000 bytes, of which"));
+  EXPECT_THAT(out_.str(), HasSubstr("before the damage"));
+  EXPECT_THAT(err_.str(), HasSubstr("warning: its stored bytes are damaged"));
+}
+
+TEST_F(ClientTest, ListingsWarnOfWhatTheyLeftOut) {
+  sagas_.damaged = true;
+  for (const Command command : {Command::kSagaList, Command::kParked}) {
+    EXPECT_EQ(Run(For(command)), kExitOk) << err_.str();
+    EXPECT_EQ(err_.str(),
+              "warning: saga damaged is left out: its stored bytes are damaged; see tuttictl saga get --raw damaged\n");
+  }
 }
 
 TEST_F(ClientTest, RunTellsTheEndByItsExitCode) {

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/errors.h"
+#include "common/utf8.h"
 #include "google/protobuf/util/time_util.h"
 #include "tools/tuttictl/render.h"
 #include "tools/tuttictl/timeline.h"

@@ -79,7 +79,9 @@ void AddRun(CLI::App* group, Options* options) {
 }
 
 void AddReading(CLI::App* group, Options* options) {
-  AddSagaId(AddCommand(group, "get", "Show one saga", Command::kSagaGet, options), options);
+  CLI::App* get = AddCommand(group, "get", "Show one saga", Command::kSagaGet, options);
+  AddSagaId(get, options);
+  get->add_flag("--raw", options->raw, "Its record as it is stored, even one that cannot be read");
   CLI::App* list = AddCommand(group, "list", "List sagas, newest first", Command::kSagaList, options);
   list->add_option("--filter", options->filter,
                    "e.g. 'state = RUNNING AND definition = \"book-ticket\" AND labels.user = \"u1\"'");

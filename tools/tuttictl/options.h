@@ -63,6 +63,7 @@ struct Options {
   int64_t revision = 0;  // 0: the newest
 
   std::string saga_id;     // start and run mint one when it is empty
+  bool raw = false;        // get: the record as it is stored
   std::string input;       // JSON
   std::string input_file;  // "-": standard input
   bool until_finished = false;

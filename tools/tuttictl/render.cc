@@ -5,9 +5,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "google/protobuf/text_format.h"
 #include "google/protobuf/util/json_util.h"
 #include "google/protobuf/util/time_util.h"
 #include "tools/tuttictl/timeline.h"
+#include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::ctl {
 namespace {
@@ -77,7 +79,22 @@ std::string RenderSaga(const v1::Saga& saga) {
   }
   if (saga.has_input()) rows.push_back({"input", RenderJson(saga.input(), /*indent=*/false)});
   if (saga.has_output()) rows.push_back({"output", RenderJson(saga.output(), /*indent=*/false)});
+  if (saga.payloads_omitted()) rows.push_back({"note", "input or output is left out: too large, or no JSON"});
   return absl::StrCat(Table(rows), saga.steps_size() > 0 ? absl::StrCat("\n", RenderSteps(saga)) : "");
+}
+
+std::string RenderRawRecord(const v1::RawRecord& raw) {
+  storage::v1::SagaRecord record;
+  const bool whole = record.ParsePartialFromString(raw.record());
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(record, &text);
+  absl::StrAppend(&text, "# ", raw.record_bytes(), " bytes");
+  if (raw.record_bytes() > static_cast<int64_t>(raw.record().size())) {
+    absl::StrAppend(&text, ", of which ", raw.record().size(), " were sent");
+  }
+  absl::StrAppend(&text, whole ? "" : "; the above is what could be read before the damage",
+                  raw.error().empty() ? "" : absl::StrCat("\n# ", raw.error()), "\n");
+  return text;
 }
 
 std::string RenderSagas(const std::vector<v1::Saga>& sagas) {

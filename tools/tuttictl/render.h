@@ -11,6 +11,7 @@
 #include "tutti/tuttictl/v1/output.pb.h"
 #include "tutti/v1/definition_service.pb.h"
 #include "tutti/v1/saga.pb.h"
+#include "tutti/v1/saga_service.pb.h"
 
 namespace tutti::ctl {
 
@@ -20,6 +21,8 @@ std::string Table(const std::vector<std::vector<std::string>>& rows);
 // "RUNNING (parked)"
 std::string StateText(const v1::Saga& saga);
 std::string RenderSaga(const v1::Saga& saga);
+// As text, as far as the bytes can be read: what they hold beyond the damage is not shown.
+std::string RenderRawRecord(const v1::RawRecord& raw);
 std::string RenderSagas(const std::vector<v1::Saga>& sagas);
 // `now_ms` since the epoch: ages count to it.
 std::string RenderParked(const tuttictl::v1::ParkedSteps& parked, int64_t now_ms);

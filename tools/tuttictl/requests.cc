@@ -42,7 +42,12 @@ absl::Status ReadSagas(Session* session, const std::string& filter, v1::ListSaga
       return status;
     }
     request.set_page_token(page.next_page_token());
+    for (const v1::UnreadableSaga& saga : page.unreadable()) {
+      session->err() << "warning: saga " << saga.saga_id() << " is left out: " << saga.error()
+                     << "; see tuttictl saga get --raw " << saga.saga_id() << "\n";
+    }
     all->mutable_sagas()->MergeFrom(page.sagas());
+    all->mutable_unreadable()->MergeFrom(page.unreadable());
   } while (!request.page_token().empty() && all->sagas_size() < limit);
   *more = !request.page_token().empty();
   return absl::OkStatus();

@@ -13,7 +13,8 @@ namespace tutti::ctl {
 // Starts the saga of the options. Says on standard error when an earlier start had made it.
 absl::Status SendStart(Session* session, v1::StartSagaResponse* response);
 
-// Page after page, up to --limit. `more` says whether that left any out.
+// Page after page, up to --limit. Warns of sagas that could not be read, on standard error. `more` says whether that
+// left any out.
 absl::Status ReadSagas(Session* session, const std::string& filter, v1::ListSagasResponse* all, bool* more);
 
 // A timeline that begins in the middle still counts from the saga's start.

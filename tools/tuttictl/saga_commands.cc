@@ -16,7 +16,25 @@ int StartSaga(Session* session) {
   return kExitOk;
 }
 
+namespace {
+
+int GetRawSaga(Session* session) {
+  v1::GetSagaRequest request;
+  request.set_saga_id(session->options().saga_id);
+  request.set_raw(true);
+  v1::GetSagaResponse response;
+  if (absl::Status status = session->Call(session->sagas(), &Stub::GetSaga, request, &response); !status.ok()) {
+    return session->Fail(status);
+  }
+  if (!response.raw().error().empty()) session->err() << "warning: " << response.raw().error() << "\n";
+  session->Print(response, RenderRawRecord(response.raw()));
+  return kExitOk;
+}
+
+}  // namespace
+
 int GetSaga(Session* session) {
+  if (session->options().raw) return GetRawSaga(session);
   v1::Saga saga;
   if (absl::Status status = session->ReadSaga(&saga); !status.ok()) return session->Fail(status);
   session->Print(saga, RenderSaga(saga));

@@ -201,7 +201,7 @@ std::string AbortText(const v1::AbortReason& reason) {
     case v1::ABORT_CAUSE_STEP_REJECTED:
       return with_message(absl::StrCat(reason.step(), " was refused"));
     case v1::ABORT_CAUSE_STEP_UNKNOWN:
-      return with_message(absl::StrCat(reason.step(), " got no answer"));
+      return with_message(absl::StrCat(reason.step(), " got no clear answer"));
     case v1::ABORT_CAUSE_SAGA_TIMEOUT:
       return with_message("saga timeout");
     case v1::ABORT_CAUSE_CANCELLED:
