@@ -14,6 +14,8 @@ ROOMS = {
     "orchestrator/store/": (["common/", "orchestrator/saga/"], ["grpc", "prometheus/", "yaml-cpp/"]),
     "orchestrator/catalog/": (["common/", "orchestrator/saga/", "orchestrator/definition/", "orchestrator/store/"],
                               ["grpc", "rocksdb/", "yaml-cpp/"]),
+    "orchestrator/doctor/": (["common/", "orchestrator/saga/", "orchestrator/definition/", "orchestrator/store/",
+                              "orchestrator/catalog/"], ["grpc", "yaml-cpp/", "prometheus/"]),
     "orchestrator/effects/": (["common/", "orchestrator/saga/"], ["rocksdb/", "yaml-cpp/"]),
     "orchestrator/shard/": (["common/", "orchestrator/saga/", "orchestrator/store/", "orchestrator/effects/"],
                             ["grpc", "rocksdb/", "yaml-cpp/"]),
@@ -27,7 +29,8 @@ ROOMS = {
     "participants/payment/": (["common/", "participants/sdk/"], ["yaml-cpp/"]),
     "participants/reservation/": (["common/", "participants/sdk/"], ["yaml-cpp/"]),
     "participants/token/": (["common/", "participants/sdk/"], ["yaml-cpp/"]),
-    "tools/": (["common/"], ["rocksdb/"]),
+    # `tuttictl doctor` looks at a store without a server, with the server's own readers.
+    "tools/": (["common/", "orchestrator/doctor/"], ["rocksdb/"]),
     "tests/": (["common/", "orchestrator/", "participants/"], []),
 }
 PROJECT = ("common/", "orchestrator/", "participants/", "tools/", "tests/")

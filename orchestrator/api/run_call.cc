@@ -32,16 +32,14 @@ absl::StatusOr<shard::StartRequest> RunCall::CheckRequest() {
     return InvalidArgumentError("FIELD_INVALID", {{"wait_until", "must be COMMITTED or FINISHED"}});
   }
   until_ = request.wait_until();
-  auto start =
-      CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
-  if (start.ok()) CarryTrace(client_metadata(), &*start);
-  return start;
+  return CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
 }
 
 void RunCall::Start() {
   const auto call = shared_from_this();
   auto start = CheckRequest();
   if (!start.ok()) return Refuse(start.status());
+  CarryTrace(trace_, &*start);
   {
     // Before the start: the saga may be over before its start is answered.
     MutexLock lock(&mu_);

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "common/mutex.h"
 #include "orchestrator/api/definitions.h"
+#include "orchestrator/api/trace_context.h"
 #include "orchestrator/api/unary_call.h"
 #include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
@@ -37,7 +38,9 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
 
   RunCall(const Rooms& rooms, grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
           grpc::ByteBuffer* response)
-      : UnaryCall(context, request, response, rooms.budgets), rooms_(rooms) {}
+      : UnaryCall(context, request, response, rooms.budgets),
+        rooms_(rooms),
+        trace_(ReadTraceContext(context->client_metadata())) {}
 
   void OnCancel() override;
   void OnDone() override;
@@ -59,6 +62,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
   void AnswerWith(effects::WatchHub::Record record, bool already_started);
 
   const Rooms rooms_;
+  const TraceContext trace_;
   std::shared_ptr<RunCall> self_;
   v1::WaitUntil until_ = v1::WAIT_UNTIL_UNSPECIFIED;  // set before the start
 

@@ -58,17 +58,17 @@ SagaService::SagaService(const Rooms& rooms)
 
 grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* request, Bytes* response) {
   auto* call = new UnaryCall(context, request, response, &word_budgets_);
-  call->Work(&large_, [=, this] { Start(call); });
+  call->Work(&large_, [=, this, trace = ReadTraceContext(context->client_metadata())] { Start(trace, call); });
   return call;
 }
 
-void SagaService::Start(UnaryCall* call) {
+void SagaService::Start(const TraceContext& trace, UnaryCall* call) {
   v1::StartSagaRequest request;
   if (absl::Status status = call->Parse(&request); !status.ok()) return call->Fail(status);
   auto start =
       CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
   if (!start.ok()) return call->Fail(start.status());
-  CarryTrace(call->client_metadata(), &*start);
+  CarryTrace(trace, &*start);
   rooms_.router->Start(*std::move(start),
                        [=, this](absl::StatusOr<shard::StartResult> result) { OnStarted(std::move(result), call); });
 }

@@ -8,6 +8,7 @@
 #include "orchestrator/api/call_budget.h"
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/api/saga_reads.h"
+#include "orchestrator/api/trace_context.h"
 #include "orchestrator/api/unary_call.h"
 #include "orchestrator/api/waiting_calls.h"
 #include "orchestrator/api/worker_pool.h"
@@ -74,7 +75,7 @@ class SagaService final : public RawSagaService {
   template <typename Request, typename Response>
   grpc::ServerUnaryReactor* Tell(Context* context, const Bytes* request, Bytes* response,
                                  absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&) const);
-  void Start(UnaryCall* call);
+  void Start(const TraceContext& trace, UnaryCall* call);
   void OnStarted(absl::StatusOr<shard::StartResult> result, UnaryCall* call);
   void AnswerIfSame(const shard::StartResult& result, UnaryCall* call);
   absl::StatusOr<shard::SagaWord> CheckCancel(const v1::CancelSagaRequest& request) const;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/limits.h"
-#include "common/utf8.h"
 #include "common/logging.h"
 #include "common/utf8.h"
 #include "google/protobuf/io/coded_stream.h"

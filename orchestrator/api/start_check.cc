@@ -7,7 +7,6 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "orchestrator/api/fingerprint.h"
-#include "orchestrator/api/trace_context.h"
 
 namespace tutti::api {
 namespace {
@@ -71,12 +70,6 @@ absl::StatusOr<shard::StartRequest> CheckStart(const std::string& saga_id, const
   start.fingerprint = StartFingerprint(definition, revision, input);
   start.validation = FillIn(definition, revision, input, definitions, &start);
   return start;
-}
-
-void CarryTrace(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, shard::StartRequest* start) {
-  TraceContext trace = ReadTraceContext(metadata);
-  start->traceparent = std::move(trace.traceparent);
-  start->tracestate = std::move(trace.tracestate);
 }
 
 }  // namespace tutti::api

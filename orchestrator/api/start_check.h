@@ -2,12 +2,10 @@
 #ifndef TUTTI_ORCHESTRATOR_API_START_CHECK_H_
 #define TUTTI_ORCHESTRATOR_API_START_CHECK_H_
 
-#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "google/protobuf/struct.pb.h"
-#include "grpcpp/support/string_ref.h"
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/shard/router.h"
 
@@ -19,9 +17,6 @@ namespace tutti::api {
 absl::StatusOr<shard::StartRequest> CheckStart(const std::string& saga_id, const std::string& definition,
                                                int64_t revision, const google::protobuf::Struct& input,
                                                const Definitions& definitions);
-
-// The caller's trace context, which the saga's commands continue.
-void CarryTrace(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata, shard::StartRequest* start);
 
 }  // namespace tutti::api
 

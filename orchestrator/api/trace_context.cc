@@ -63,4 +63,9 @@ TraceContext ReadTraceContext(const std::multimap<grpc::string_ref, grpc::string
   return context;
 }
 
+void CarryTrace(const TraceContext& trace, shard::StartRequest* start) {
+  start->traceparent = trace.traceparent;
+  start->tracestate = trace.tracestate;
+}
+
 }  // namespace tutti::api

@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "grpcpp/support/string_ref.h"
+#include "orchestrator/shard/router.h"
 
 namespace tutti::api {
 
@@ -18,6 +19,8 @@ struct TraceContext {
 // One traceparent that can be read is taken; a damaged one, none, or several are no context. Of later versions, what
 // version 00 knows is taken.
 TraceContext ReadTraceContext(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
+
+void CarryTrace(const TraceContext& trace, shard::StartRequest* start);
 
 // Empty unless `text` is a traceparent.
 std::string NormalTraceParent(absl::string_view text);

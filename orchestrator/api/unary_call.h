@@ -6,14 +6,12 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/server_callback.h"
-#include "grpcpp/support/string_ref.h"
 #include "orchestrator/api/call_budget.h"
 #include "orchestrator/api/worker_pool.h"
 
@@ -30,9 +28,6 @@ class UnaryCall : public grpc::ServerUnaryReactor {
             CallBudgets* budgets);
 
   size_t request_bytes() const { return request_bytes_; }
-  const std::multimap<grpc::string_ref, grpc::string_ref>& client_metadata() const {
-    return context_->client_metadata();
-  }
   // The client does not wait any more, so nothing need be done.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 

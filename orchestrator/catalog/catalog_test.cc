@@ -121,10 +121,14 @@ TEST_F(CatalogTest, NothingWaitsForAParticipantThatHangs) {
   source.hangs = true;
   auto hanging = std::async(std::launch::async, [&] { return catalog.Apply(Text("buy", "2s"), false); });
   source.asked.get_future().wait();
-  EXPECT_TRUE(catalog.Disable("buy", "stop", "ops").ok());
-  EXPECT_TRUE(catalog.Enable("buy").ok());
-  EXPECT_EQ(catalog.Apply(Text("buy", "3s"), false)->revision->record.revision(), 2);
+  auto meanwhile = std::async(std::launch::async, [&] {
+    EXPECT_TRUE(catalog.Disable("buy", "stop", "ops").ok());
+    EXPECT_TRUE(catalog.Enable("buy").ok());
+    return catalog.Apply(Text("buy", "3s"), false)->revision->record.revision();
+  });
+  EXPECT_EQ(meanwhile.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   source.go.set_value();
+  EXPECT_EQ(meanwhile.get(), 2);
   const auto late = hanging.get();
   ASSERT_TRUE(late.ok()) << late.status();
   EXPECT_EQ(late->revision->record.revision(), 3);

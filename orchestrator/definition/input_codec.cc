@@ -12,9 +12,11 @@
 #include "absl/strings/str_format.h"
 #include "common/errors.h"
 #include "common/limits.h"
+#include "google/protobuf/arena.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/protobuf/util/json_util.h"
+#include "orchestrator/definition/decode.h"
 #include "orchestrator/definition/scalar.h"
 #include "orchestrator/definition/type_pool.h"
 #include "orchestrator/definition/violations.h"
@@ -83,6 +85,8 @@ class StructReader {
   // {"value": …}, as they are shown.
   void Read(const Struct& input, const std::string& path, bool all_required, Message* message);
   const std::vector<FieldViolation>& violations() const { return violations_; }
+  // Something was not read, because the messages take too much memory already.
+  bool full() const { return full_; }
   void Refuse(const std::string& path, std::string description) {
     if (violations_.size() < kViolationsMax) violations_.push_back({path, std::move(description)});
   }
@@ -100,6 +104,7 @@ class StructReader {
   void RefuseUnknown(const std::string& path, const std::string& key, const Descriptor& type);
 
   std::vector<FieldViolation> violations_;
+  bool full_ = false;
   Suggester suggester_;
 };
 
@@ -202,6 +207,11 @@ void StructReader::ReadElement(const Value& value, const FieldDescriptor& field,
     WriteScalar(*scalar, field, message);
     return;
   }
+  const absl::Status space = CheckSpace(*message->GetArena());
+  if (!space.ok()) {
+    if (!std::exchange(full_, true)) Refuse(path, absl::StrCat(space.message(), "; send less"));
+    return;
+  }
   Message* child = field.is_repeated() ? message->GetReflection()->AddMessage(message, &field)
                                        : message->GetReflection()->MutableMessage(message, &field);
   if (IsStandardType(child->GetDescriptor()->full_name())) return ReadStandard(value, path, child);
@@ -293,8 +303,10 @@ absl::StatusOr<std::string> EncodeStruct(const Struct& input, const Message& pro
                                " levels (an object or a list counts three), more than clients can read; flatten it"));
     return InvalidArgumentError("INPUT_INVALID", reader.violations());
   }
-  std::unique_ptr<Message> message(prototype.New());
-  reader.Read(input, root, all_required, message.get());
+  google::protobuf::Arena arena;
+  Message* message = prototype.New(&arena);
+  reader.Read(input, root, all_required, message);
+  if (reader.full()) return InvalidArgumentError("INPUT_INVALID", reader.violations());
   std::string bytes = SerializeDeterministically(*message);
   if (bytes.size() > limits::kInputBytesMax) {
     reader.Refuse(root, absl::StrCat("has ", bytes.size(), " bytes, at most ", limits::kInputBytesMax,

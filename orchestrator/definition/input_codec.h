@@ -11,8 +11,8 @@
 namespace tutti::definition {
 
 // The deterministic encoding of `input` as `prototype`'s type. `all_required`: every singular field that is not
-// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INPUT_INVALID, violations at "<root>.…".
-// Thread-safe.
+// declared optional must be there (inline inputs). INVALID_ARGUMENT, reason INPUT_INVALID, violations at "<root>.…";
+// one of them where the messages take more than limits::kDecodedBytesMax in memory. Thread-safe.
 absl::StatusOr<std::string> EncodeStruct(const google::protobuf::Struct& input,
                                          const google::protobuf::Message& prototype, bool all_required,
                                          const std::string& root);

@@ -104,6 +104,17 @@ TEST_F(SizeTest, AReplyThatTakesTooMuchMemoryIsNotDecoded) {
             saga::ReplyVerdict::kAccepted);
 }
 
+TEST_F(SizeTest, AnInputThatTakesTooMuchMemoryIsRefused) {
+  Use({.input = "{wides: repeated shop.v1.Wide}"}, R"({"wides": []})");
+  google::protobuf::Struct input;
+  auto* wides = (*input.mutable_fields())["wides"].mutable_list_value();
+  for (int i = 0; i < 100'000; ++i) wides->add_values()->mutable_struct_value();
+  const auto violations = ViolationsOf(definition_->EncodeInput(input).status());
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_THAT(violations[0].field, HasSubstr("input.wides["));
+  EXPECT_THAT(violations[0].description, HasSubstr("more than 67108864 bytes of memory; send less"));
+}
+
 TEST_F(SizeTest, CopiesOfWhatIsLargeInMemoryOnlyEndAsWell) {
   std::string things;
   for (int i = 0; i < 20'000; ++i) things.append("\x62\x00", 2);

@@ -10,17 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
-#include "orchestrator/definition/test_source.h"
-#include "orchestrator/store/store_testing.h"
+#include "orchestrator/doctor/store_with_sagas.h"
 
 namespace tutti::server {
 namespace {
-
-constexpr char kDefinition[] = R"(
-name: buy
-steps:
-  - {name: pay, participant: shop, kind: retriable, action: {method: shop.v1.PayService/Pay}}
-)";
 
 // A port that somebody else listens on.
 class TakenPort {
@@ -52,29 +45,7 @@ class ServerTest : public testing::Test {
     options_.grpc.drain_delay_ms = 0;
   }
 
-  // Sagas that wait for their participant, as an earlier life of the server left them.
-  void LeaveOpenSagas(int count) {
-    store::RocksDbStoreOptions options;
-    options.path = folder_.path() / "store";
-    auto store = store::RocksDbStore::Open(options);
-    ASSERT_TRUE(store.ok()) << store.status();
-    definition::testing::TestSource source;
-    SystemClock clock;
-    catalog::Catalog catalog(store->get(), store->get(), &source, &clock);
-    ASSERT_TRUE(catalog.Apply(kDefinition, /*dry_run=*/false).ok());
-    const auto recipe = catalog.Find("buy", 1);
-    const Participants participants;
-    const saga::StateMachine machine({}, &participants);
-    store::WriteSet write_set;
-    for (int i = 0; i < count; ++i) {
-      store::SagaWrite& write = write_set.sagas.emplace_back();
-      const saga::Event event{.saga_id = absl::StrCat("s", i),
-                              .now_ms = clock.WallMs(),
-                              .body = saga::StartRequested{.uid = absl::StrCat("u", i), .fingerprint = "fp"}};
-      write.history = machine.Step(*recipe, event, &write.record).history;
-    }
-    ASSERT_EQ(store::CommitNow(store->get(), std::move(write_set)), store::CommitResult::kDurable);
-  }
+  void LeaveOpenSagas(int count) { doctor::MakeStoreWithSagas(folder_.path() / "store", count); }
 
   const store::TemporaryFolder folder_;
   Options options_;

@@ -1,5 +1,6 @@
 #include "orchestrator/store/key_codec.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/limits.h"
 
@@ -18,6 +19,19 @@ void AppendEscaped(absl::string_view text, std::string* out) {
   }
   out->push_back('\0');
   out->push_back('\x01');
+}
+
+bool TakeEscaped(absl::string_view* bytes, std::string* text) {
+  for (size_t i = 0; i + 1 < bytes->size(); ++i) {
+    text->push_back((*bytes)[i]);
+    if ((*bytes)[i] != '\0') continue;
+    const bool is_end = (*bytes)[++i] == '\x01';
+    if (!is_end) continue;
+    text->pop_back();
+    bytes->remove_prefix(i + 1);
+    return true;
+  }
+  return false;
 }
 
 // Later times sort first; the sign bit is flipped so that the order holds for all values.
@@ -131,6 +145,33 @@ void AppendPosition(int64_t started_ms, absl::string_view saga_id, std::string* 
 std::optional<Position> ParsePosition(absl::string_view bytes) {
   if (bytes.size() < 8) return std::nullopt;
   return Position{FromDescendingTime(ReadBigEndian64(bytes)), std::string(bytes.substr(8))};
+}
+
+std::optional<IndexEntry> ParseIndexKey(absl::string_view key) {
+  if (key.empty()) return std::nullopt;
+  std::string by;
+  absl::string_view rest = key.substr(1);
+  if (key[0] == 't') {
+    by = "time";
+  } else if (key[0] == 'p') {
+    by = "parked";
+  } else if (key[0] == 's' && !rest.empty()) {
+    by = absl::StrCat("state ", static_cast<int>(rest[0]));
+    rest.remove_prefix(1);
+  } else if (key[0] == 'd') {
+    std::string name;
+    if (!TakeEscaped(&rest, &name)) return std::nullopt;
+    by = absl::StrCat("definition ", name);
+  } else if (key[0] == 'l') {
+    std::string label, value;
+    if (!TakeEscaped(&rest, &label) || !TakeEscaped(&rest, &value)) return std::nullopt;
+    by = absl::StrCat("label ", label, " = ", value);
+  } else {
+    return std::nullopt;
+  }
+  std::optional<Position> position = ParsePosition(rest);
+  if (!position.has_value()) return std::nullopt;
+  return IndexEntry{std::move(by), *std::move(position)};
 }
 
 std::string PrefixEnd(std::string prefix) {

@@ -51,6 +51,12 @@ struct Position {
 void AppendPosition(int64_t started_ms, absl::string_view saga_id, std::string* out);
 std::optional<Position> ParsePosition(absl::string_view bytes);  // unset when the bytes are none
 
+struct IndexEntry {
+  std::string by;  // for people: "time", "state 1", "label user = u1"
+  Position position;
+};
+std::optional<IndexEntry> ParseIndexKey(absl::string_view key);  // unset when it is none
+
 // The first key after all keys with this prefix; empty when there is none.
 std::string PrefixEnd(std::string prefix);
 

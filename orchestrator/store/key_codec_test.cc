@@ -61,6 +61,24 @@ TEST(KeyCodecTest, LabelsDoNotRunIntoEachOther) {
   EXPECT_NE(LabelIndexPrefix("a", "b").find("a"), std::string::npos);
 }
 
+TEST(KeyCodecTest, IndexKeysSayWhatTheyAreBy) {
+  const auto by = [](std::string prefix) {
+    AppendPosition(1234, "saga", &prefix);
+    const auto entry = ParseIndexKey(prefix);
+    EXPECT_TRUE(entry.has_value() && entry->position.started_ms == 1234 && entry->position.saga_id == "saga");
+    return entry.has_value() ? entry->by : "";
+  };
+  EXPECT_EQ(by(TimeIndexPrefix()), "time");
+  EXPECT_EQ(by(ParkedIndexPrefix()), "parked");
+  EXPECT_EQ(by(StateIndexPrefix(v1::SAGA_STATE_COMPENSATED)), "state 4");
+  EXPECT_EQ(by(DefinitionIndexPrefix("book")), "definition book");
+  const std::string zero(1, '\0');
+  EXPECT_EQ(by(LabelIndexPrefix("a" + zero, zero + "b")), "label a" + zero + " = " + zero + "b");
+  for (const char* key : {"", "t", "tshort", "s", "dbook", "lkey", "x12345678saga"}) {
+    EXPECT_FALSE(ParseIndexKey(key).has_value()) << key;
+  }
+}
+
 TEST(KeyCodecTest, PrefixEndIsTheNextPrefix) {
   EXPECT_EQ(PrefixEnd("ab"), "ac");
   EXPECT_EQ(PrefixEnd("a\xff\xff"), "b");

@@ -16,17 +16,13 @@ std::string IndexKey(std::string prefix, const SagaRecord& record) {
 
 void EncodeIndexes(const SagaWrite& write, Changes* changes) {
   const SagaRecord& record = write.record;
+  if (!write.previous.has_value()) {
+    for (const std::string& key : IndexKeysOf(record)) changes->Put(Column::kIndex, key, "");
+    return;
+  }
   const bool parked = saga::IsParked(record);
   const auto put = [&](std::string prefix) { changes->Put(Column::kIndex, IndexKey(std::move(prefix), record), ""); };
   const auto remove = [&](std::string prefix) { changes->Delete(Column::kIndex, IndexKey(std::move(prefix), record)); };
-  if (!write.previous.has_value()) {
-    put(TimeIndexPrefix());
-    put(StateIndexPrefix(record.state()));
-    put(DefinitionIndexPrefix(record.definition()));
-    for (const auto& [key, value] : record.labels()) put(LabelIndexPrefix(key, value));
-    if (parked) put(ParkedIndexPrefix());
-    return;
-  }
   if (write.previous->state != record.state()) {
     remove(StateIndexPrefix(write.previous->state));
     put(StateIndexPrefix(record.state()));
@@ -58,12 +54,7 @@ void EncodeExpiry(const SagaRecord& record, Changes* changes) {
   for (int64_t sequence = 1; sequence <= record.last_sequence(); ++sequence) {
     changes->Delete(Column::kHistory, HistoryKey(record.saga_id(), sequence));
   }
-  const auto remove = [&](std::string prefix) { changes->Delete(Column::kIndex, IndexKey(std::move(prefix), record)); };
-  remove(TimeIndexPrefix());
-  remove(StateIndexPrefix(record.state()));
-  remove(DefinitionIndexPrefix(record.definition()));
-  for (const auto& [key, value] : record.labels()) remove(LabelIndexPrefix(key, value));
-  if (saga::IsParked(record)) remove(ParkedIndexPrefix());
+  for (const std::string& key : IndexKeysOf(record)) changes->Delete(Column::kIndex, key);
 }
 
 }  // namespace
@@ -83,6 +74,15 @@ void Changes::Put(Column column, absl::string_view key, const google::protobuf::
 void Changes::Delete(Column column, absl::string_view key) {
   bytes_.append(key.data(), key.size());
   changes_.push_back({column, /*is_delete=*/true, key.size(), 0});
+}
+
+std::vector<std::string> IndexKeysOf(const SagaRecord& record) {
+  std::vector<std::string> keys = {IndexKey(TimeIndexPrefix(), record),
+                                   IndexKey(StateIndexPrefix(record.state()), record),
+                                   IndexKey(DefinitionIndexPrefix(record.definition()), record)};
+  for (const auto& [key, value] : record.labels()) keys.push_back(IndexKey(LabelIndexPrefix(key, value), record));
+  if (saga::IsParked(record)) keys.push_back(IndexKey(ParkedIndexPrefix(), record));
+  return keys;
 }
 
 Changes EncodeWriteSet(const WriteSet& write_set) {

@@ -50,6 +50,9 @@ class Changes {
   std::vector<Change> changes_;
 };
 
+// Every index entry that a record calls for.
+std::vector<std::string> IndexKeysOf(const storage::v1::SagaRecord& record);
+
 // Aborts on records that could not be read back: no id, no version.
 Changes EncodeWriteSet(const WriteSet& write_set);
 

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/layout.h"
+#include "orchestrator/store/rocksdb_testing.h"
 #include "orchestrator/store/store_testing.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
@@ -142,28 +143,13 @@ TEST_F(RocksDbStoreTest, AStoreThatLostItsLogIsRefused) {
   EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 
-void EditAsRocksDb(const fs::path& path, const std::function<void(rocksdb::DB*, rocksdb::ColumnFamilyHandle*)>& edit) {
-  std::vector<std::string> names;
-  ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names).ok());
-  std::vector<rocksdb::ColumnFamilyDescriptor> columns;
-  for (const auto& name : names) columns.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open(rocksdb::DBOptions(), path, columns, &handles, &db).ok());
-  for (auto* handle : handles) {
-    if (handle->GetName() == "meta") edit(db, handle);
-  }
-  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
-  delete db;
-}
-
 TEST_F(RocksDbStoreTest, ANewerLayoutIsRefused) {
   Fill();
-  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
     std::string version;
     AppendBigEndian64(kLayoutVersion + 1, &version);
     ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, std::string(kLayoutKey), version).ok());
-  });
+  }));
   const auto status = OpenAt(folder_.path()).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("layout version 2"));
@@ -171,19 +157,19 @@ TEST_F(RocksDbStoreTest, ANewerLayoutIsRefused) {
 
 TEST_F(RocksDbStoreTest, AColumnOfANewerVersionIsRefused) {
   Fill();
-  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle*) {
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle*) {
     rocksdb::ColumnFamilyHandle* added = nullptr;
     ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), "outbox", &added).ok());
     db->DestroyColumnFamilyHandle(added);
-  });
+  }));
   EXPECT_TRUE(absl::IsFailedPrecondition(OpenAt(folder_.path()).status()));
 }
 
 TEST_F(RocksDbStoreTest, RecordsWithoutALayoutVersionAreRefused) {
   Fill();
-  EditAsRocksDb(folder_.path(), [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
     ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(kLayoutKey)).ok());
-  });
+  }));
   EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 

@@ -20,32 +20,30 @@ absl::Status NewerVersionError(const std::string& what, uint32_t version, uint32
                                                     ", this binary knows up to ", newest));
 }
 
-absl::StatusOr<SagaRecord> ParseSaga(absl::string_view bytes, absl::string_view saga_id, Extent extent) {
-  SagaRecord record;
-  const bool parsed = extent == Extent::kHeader ? ParseHeader(bytes, &record)
-                                                : record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-  if (!parsed) return UnreadableError(saga_id, "its stored bytes are damaged");
-  if (record.version() > saga::kRecordVersion) {
-    return NewerVersionError(absl::StrCat("saga ", saga_id), record.version(), saga::kRecordVersion);
-  }
-  if (record.saga_id() != saga_id) return UnreadableError(saga_id, "its key holds the record of another");
-  return record;
-}
-
 absl::Status NoSuchSaga(absl::string_view saga_id) {
   return absl::NotFoundError(absl::StrCat("there is no saga ", saga_id));
 }
 
 }  // namespace
 
+absl::StatusOr<SagaRecord> ParseSaga(absl::string_view bytes, absl::string_view saga_id, Extent extent) {
+  SagaRecord record;
+  const bool parsed = extent == Extent::kHeader ? ParseHeader(bytes, &record)
+                                                : record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  if (!parsed) return absl::DataLossError("its stored bytes are damaged");
+  if (record.version() > saga::kRecordVersion) {
+    return NewerVersionError(absl::StrCat("saga ", saga_id), record.version(), saga::kRecordVersion);
+  }
+  if (record.saga_id() != saga_id) return absl::DataLossError("its key holds the record of another");
+  return record;
+}
+
 absl::StatusOr<SagaRecord> ReadSaga(const View& view, absl::string_view saga_id, Extent extent) {
   absl::StatusOr<SagaRecord> record = NoSuchSaga(saga_id);
   const absl::StatusOr<bool> found = view.Show(
       Column::kSaga, SagaKey(saga_id), [&](absl::string_view bytes) { record = ParseSaga(bytes, saga_id, extent); });
-  // The block that holds it is damaged.
-  if (absl::IsDataLoss(found.status())) return UnreadableError(saga_id, found.status().message());
-  if (!found.ok()) return found.status();
-  return record;
+  if (!found.ok()) record = found.status();  // DATA_LOSS: the block that holds it is damaged
+  return absl::IsDataLoss(record.status()) ? UnreadableError(saga_id, record.status().message()) : record;
 }
 
 absl::StatusOr<std::string> ReadRaw(const View& view, absl::string_view saga_id) {

@@ -44,6 +44,9 @@ enum class Extent { kWhole, kHeader };
 absl::StatusOr<storage::v1::SagaRecord> ReadSaga(const View& view, absl::string_view saga_id,
                                                  Extent extent = Extent::kWhole);
 
+// The stored bytes of one. DATA_LOSS says only why it cannot be read.
+absl::StatusOr<storage::v1::SagaRecord> ParseSaga(absl::string_view bytes, absl::string_view saga_id, Extent extent);
+
 // As SagaReader promises them.
 absl::StatusOr<std::string> ReadRaw(const View& view, absl::string_view saga_id);
 absl::StatusOr<std::vector<v1::HistoryEvent>> ReadHistory(const View& view, absl::string_view saga_id,

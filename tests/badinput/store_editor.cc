@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "rocksdb/db.h"
+#include "orchestrator/store/rocksdb_testing.h"
 #include "tutti/storage/v1/record.pb.h"
 
 namespace {
@@ -70,32 +70,20 @@ const std::map<std::string, Damage>& Damages() {
 }
 
 int Run(const std::string& path, const Damage& damage, const std::string& id) {
-  std::vector<std::string> names;
-  rocksdb::DBOptions options;
-  if (!rocksdb::DB::ListColumnFamilies(options, path, &names).ok()) return 1;
-  std::vector<rocksdb::ColumnFamilyDescriptor> columns;
-  for (const auto& name : names) columns.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
-  rocksdb::DB* db = nullptr;
-  if (!rocksdb::DB::Open(options, path, columns, &handles, &db).ok()) return 1;
   int edited = 0;
-  for (auto* handle : handles) {
-    if (handle->GetName() == damage.column) {
-      std::map<std::string, std::string> entries;
-      rocksdb::Iterator* it = db->NewIterator(rocksdb::ReadOptions(), handle);
-      for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        if (it->key().ends_with(id)) entries[it->key().ToString()] = it->value().ToString();
-      }
-      delete it;
-      for (auto& [key, value] : entries) {
-        const auto status = damage.edit(&value) ? db->Put(rocksdb::WriteOptions(), handle, key, value)
-                                                : db->Delete(rocksdb::WriteOptions(), handle, key);
-        edited += status.ok() ? 1 : 0;
-      }
+  const auto edit = [&](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* handle) {
+    std::map<std::string, std::string> entries;
+    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions(), handle));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      if (it->key().ToString().ends_with(id)) entries[it->key().ToString()] = it->value().ToString();
     }
-  }
-  for (auto* handle : handles) db->DestroyColumnFamilyHandle(handle);
-  delete db;
+    for (auto& [key, value] : entries) {
+      const auto status = damage.edit(&value) ? db->Put(rocksdb::WriteOptions(), handle, key, value)
+                                              : db->Delete(rocksdb::WriteOptions(), handle, key);
+      edited += status.ok() ? 1 : 0;
+    }
+  };
+  if (!tutti::store::EditAsRocksDb(path, damage.column, edit)) return 1;
   std::printf("%d records of %s edited\n", edited, damage.column.c_str());
   return edited > 0 ? 0 : 1;
 }

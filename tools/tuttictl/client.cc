@@ -79,6 +79,8 @@ int RunCommand(const Options& options, std::shared_ptr<grpc::Channel> channel, T
       return RetrySaga(&session);
     case Command::kResolve:
       return ResolveStep(&session);
+    case Command::kDoctor:
+      break;  // asks no server: main has done it
   }
   return kExitUsage;
 }

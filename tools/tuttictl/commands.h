@@ -2,6 +2,8 @@
 #ifndef TUTTI_TOOLS_TUTTICTL_COMMANDS_H_
 #define TUTTI_TOOLS_TUTTICTL_COMMANDS_H_
 
+#include <ostream>
+
 #include "tools/tuttictl/session.h"
 
 namespace tutti::ctl {
@@ -28,6 +30,9 @@ int WatchSaga(Session* session);
 int ListParked(Session* session);
 int RetrySaga(Session* session);
 int ResolveStep(Session* session);
+
+// doctor_command.cc. Without a server, so without a session.
+int Doctor(const Options& options, std::ostream& out, std::ostream& err);
 
 }  // namespace tutti::ctl
 

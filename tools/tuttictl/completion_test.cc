@@ -24,7 +24,8 @@ std::vector<std::string> After(std::vector<std::string> words) {
 }
 
 TEST(CompletionTest, CommandsFollowTheTree) {
-  EXPECT_THAT(After({""}), UnorderedElementsAre("saga", "parked", "retry", "resolve", "definition", "completion"));
+  EXPECT_THAT(After({""}),
+              UnorderedElementsAre("saga", "parked", "retry", "resolve", "definition", "doctor", "completion"));
   EXPECT_THAT(After({}), Contains("saga"));
   EXPECT_THAT(After({"saga", ""}), UnorderedElementsAre("start", "run", "get", "list", "watch", "history", "cancel",
                                                         "parked", "retry", "resolve"));

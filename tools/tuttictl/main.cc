@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tools/tuttictl/client.h"
+#include "tools/tuttictl/commands.h"
 #include "tools/tuttictl/options.h"
 #include "tools/tuttictl/render.h"
 
@@ -32,6 +33,7 @@ int Main(const std::vector<std::string>& arguments) {
   std::cout << parsed.out;
   std::cerr << parsed.err;
   if (!parsed.options.has_value()) return parsed.exit_code;
+  if (parsed.options->command == Command::kDoctor) return Doctor(*parsed.options, std::cout, std::cerr);
   auto channel = OpenChannel(*parsed.options);
   if (!channel.ok()) {
     std::cerr << RenderError(channel.status());

@@ -204,6 +204,11 @@ std::unique_ptr<CLI::App> BuildApp(Options* options, std::string* shell) {
   AddSagaCommands(app.get(), options);
   AddOperatorCommands(app.get(), options);
   AddDefinitionCommands(app.get(), options);
+  CLI::App* doctor = AddCommand(app.get(), "doctor", "Look a store through without a server; changes nothing in it",
+                                Command::kDoctor, options);
+  doctor->add_option("folder", options->folder, "The data folder of an orchestrator that is stopped, or a copy")
+      ->required();
+  doctor->add_option("--raw", options->saga_id, "Instead: show this saga's record as it is stored, damaged or not");
   app->add_subcommand("completion", "Print a script that teaches your shell to complete tuttictl")
       ->add_option("shell", *shell, "Which shell")
       ->required()

@@ -36,6 +36,7 @@ enum class Command {
   kParked,
   kRetry,
   kResolve,
+  kDoctor,
 };
 
 enum class Format { kTable, kJson, kYaml };
@@ -74,7 +75,9 @@ struct Options {
   std::vector<std::string> steps;  // retry: those, or all that are parked; resolve: the one
   int64_t parking_sequence = 0;    // 0: the present parking
   bool resolve_done = false;
-  std::string reply;  // JSON
+  std::string reply;   // JSON
+  std::string folder;  // doctor; its saga_id: show that one as it is stored
+
   std::string reason;
   std::string by;
 };

@@ -22,6 +22,15 @@ TEST(OptionsTest, DefinitionApplyReadsAFileOrStandardInput) {
   EXPECT_TRUE(options.dry_run);
 }
 
+TEST(OptionsTest, DoctorTakesAFolderAndPerhapsASaga) {
+  const Options options = MustParse({"doctor", "/data", "--raw", "order-1"});
+  EXPECT_EQ(options.command, Command::kDoctor);
+  EXPECT_EQ(options.folder, "/data");
+  EXPECT_EQ(options.saga_id, "order-1");
+  EXPECT_EQ(MustParse({"doctor", "/data"}).saga_id, "");
+  EXPECT_EQ(ParseArguments({"doctor"}).exit_code, kExitUsage);
+}
+
 TEST(OptionsTest, SagaStartTakesInputAndId) {
   const Options options =
       MustParse({"saga", "start", "book-ticket", "--id", "order-1", "--input", "{\"price\":3}", "--revision", "2"});
