@@ -30,23 +30,47 @@ void Free(void* memory) {
 
 }  // namespace
 
-// The array and nothrow forms come down to these.
+// All forms: a sanitizer brings those that are left out, and takes theirs and ours for a mismatch.
 void* operator new(size_t size) {
+  return Allocate(size, 0);
+}
+void* operator new[](size_t size) {
+  return Allocate(size, 0);
+}
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return Allocate(size, 0);
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
   return Allocate(size, 0);
 }
 void* operator new(size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<size_t>(alignment));
 }
+void* operator new[](size_t size, std::align_val_t alignment) {
+  return Allocate(size, static_cast<size_t>(alignment));
+}
 void operator delete(void* memory) noexcept {
+  Free(memory);
+}
+void operator delete[](void* memory) noexcept {
   Free(memory);
 }
 void operator delete(void* memory, size_t) noexcept {
   Free(memory);
 }
+void operator delete[](void* memory, size_t) noexcept {
+  Free(memory);
+}
 void operator delete(void* memory, std::align_val_t) noexcept {
   Free(memory);
 }
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  Free(memory);
+}
 void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  Free(memory);
+}
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept {
   Free(memory);
 }
 

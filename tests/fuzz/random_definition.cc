@@ -118,7 +118,7 @@ class DefinitionWriter {
 
   std::string Literal(const FieldDescriptor& field, int depth) {
     if (field.message_type() != nullptr) return depth > 0 ? Message(*field.message_type(), depth - 1) : "{}";
-    if (field.enum_type() != nullptr) return field.enum_type()->value(1)->name();
+    if (field.enum_type() != nullptr) return field.enum_type()->value(0)->name();
     if (field.type() == FieldDescriptor::TYPE_BYTES) return "aGk=";
     return field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL ? "true" : "1";
   }
