@@ -277,6 +277,7 @@ storage::v1::SagaRecord ServiceWorld::NewSaga(const std::string& saga_id) {
   *request.mutable_input() = Json(R"({"user": "u1", "price": 1200})");
   v1::StartSagaResponse response;
   grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kBound);
   const grpc::Status status = sagas_->StartSaga(&context, request, &response);
   TUTTI_CHECK(status.ok(), status.error_message().c_str());
   return *store_.GetSaga(saga_id);

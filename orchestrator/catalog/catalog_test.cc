@@ -205,7 +205,7 @@ TEST_F(CatalogTest, ARecordThatCannotBeReadStopsTheStart) {
   ASSERT_EQ(store_.records.size(), 1u);
   store_.records[0].clear_descriptors();
   EXPECT_TRUE(absl::IsDataLoss(Catalog(&store_, &store_, &source_, &clock_).Load()));
-  store_.records[0].set_version(3);
+  store_.records[0].set_version(store::kDefinitionVersionMax + 1);
   EXPECT_TRUE(absl::IsFailedPrecondition(Catalog(&store_, &store_, &source_, &clock_).Load()));
 }
 

@@ -142,9 +142,9 @@ bool Compilation::BuildTypes(const DefinitionSource& source) {
       return each.participant.text == problem.participant;
     });
     const Word where = step == source.steps.end() ? Word() : step->participant;
-    violations_.Add(where.path, where.line,
-                    absl::StrCat("the types of participant `", problem.participant,
-                                 "` cannot be used: ", problem.description));
+    violations_.Add(
+        where.path, where.line,
+        absl::StrCat("the types of participant `", problem.participant, "` cannot be used: ", problem.description));
   }
   return problems.empty();
 }
@@ -167,9 +167,10 @@ const MethodDescriptor* Compilation::ResolveMethod(const StepSource& step, const
   if (method == nullptr) {
     std::vector<std::string> names;
     for (int i = 0; i < service->method_count(); ++i) names.push_back(service->method(i)->name());
-    violations_.Add(command.method.path, command.method.line,
-                    absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
-                                 violations_.suggester()->For(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
+    violations_.Add(
+        command.method.path, command.method.line,
+        absl::StrCat("service `", service_name, "` has no method `", method_name, "`",
+                     violations_.suggester()->For(method_name, names), "; it has ", absl::StrJoin(names, ", ")));
     return nullptr;
   }
   if (method->client_streaming() || method->server_streaming()) {

@@ -116,7 +116,7 @@ void StructReader::Read(const Struct& input, const std::string& path, bool all_r
     *whole.mutable_struct_value() = input;
     return ReadStandard(whole, path, message);
   }
-  if (IsStandardType(type) && value != input.fields().end() && input.fields_size() == 1) {
+  if (FindStandardType(type).has_value() && value != input.fields().end() && input.fields_size() == 1) {
     return ReadStandard(value->second, ChildPath(path, "value"), message);
   }
   ReadMessage(input, path, all_required, message);
@@ -214,7 +214,7 @@ void StructReader::ReadElement(const Value& value, const FieldDescriptor& field,
   }
   Message* child = field.is_repeated() ? message->GetReflection()->AddMessage(message, &field)
                                        : message->GetReflection()->MutableMessage(message, &field);
-  if (IsStandardType(child->GetDescriptor()->full_name())) return ReadStandard(value, path, child);
+  if (FindStandardType(child->GetDescriptor()->full_name()).has_value()) return ReadStandard(value, path, child);
   if (!value.has_struct_value()) {
     return Refuse(path, absl::StrCat("expected an object for ", ElementTypeName(field), ", found ", Describe(value)));
   }

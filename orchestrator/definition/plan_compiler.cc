@@ -309,8 +309,8 @@ void PlanCompiler::CompileCopy(const Node& node, const ReferenceText& text, cons
   if (kind == WellKnown::kWrapper && (reference->IsText() || (last != nullptr && !IsMessage(*last)))) {
     return CompileWrappedCopy(node, text, field, path, place, plan);
   }
-  const bool same_root = last == nullptr && root != nullptr && IsMessage(field) && !list &&
-                         Misfit(*root, *field.message_type()).empty();
+  const bool same_root =
+      last == nullptr && root != nullptr && IsMessage(field) && !list && Misfit(*root, *field.message_type()).empty();
   const bool fits = reference->IsText() ? field.type() == FieldDescriptor::TYPE_STRING && !list
                     : last == nullptr   ? same_root
                                         : CanCopy(*last, field, element);

@@ -414,13 +414,15 @@ TEST(RefusalTest, APermanentFaultOfAParticipantIsTheDefinitionsMistakeAndAPassin
   };
   const absl::Status lasting = compile(absl::FailedPreconditionError("it serves no reflection; give a descriptor_set"));
   EXPECT_EQ(ViolationsOf(lasting).at(0).field, "steps[0].action.method (line 4)");
-  EXPECT_EQ(ViolationsOf(lasting).at(0).description, "the types of participant `shop` cannot be had: it serves no reflection; give a descriptor_set");
+  EXPECT_EQ(ViolationsOf(lasting).at(0).description,
+            "the types of participant `shop` cannot be had: it serves no reflection; give a descriptor_set");
   EXPECT_TRUE(absl::IsUnavailable(compile(absl::UnavailableError("connection refused"))));
   const absl::Status editions = compile(absl::OkStatus());
-  EXPECT_EQ(ViolationsOf(editions).at(0).description,
-            "the file new.proto of participant `shop` is written in protobuf editions, which this version cannot read; write "
-            "its types in a proto3 file too, with the same names and numbers, make a descriptor set of that, and name "
-            "it as the participant's descriptor_set in participants.yaml");
+  EXPECT_EQ(
+      ViolationsOf(editions).at(0).description,
+      "the file new.proto of participant `shop` is written in protobuf editions, which this version cannot read; write "
+      "its types in a proto3 file too, with the same names and numbers, make a descriptor set of that, and name "
+      "it as the participant's descriptor_set in participants.yaml");
 }
 
 }  // namespace

@@ -157,8 +157,7 @@ std::optional<NamedType> TypePool::FindType(const std::string& participant, cons
   if (given == given_.end()) return std::nullopt;
   const FileSet::File* file = given->second.FindDefining(name);
   if (file == nullptr) return std::nullopt;
-  NamedType type{
-      .participant = participant, .file = file->proto.name(), .is_proto2 = file->proto.syntax() != "proto3"};
+  NamedType type{.participant = participant, .file = file->proto.name(), .is_proto2 = file->proto.syntax() != "proto3"};
   if (!Defines(file->proto, name, &type.is_enum)) return std::nullopt;
   return type;
 }
@@ -258,9 +257,8 @@ std::optional<NamedType> FindStandardType(const std::string& name) {
   const google::protobuf::EnumDescriptor* entry = StandardPool()->FindEnumTypeByName(name);
   const FileDescriptor* file = message != nullptr ? message->file() : entry != nullptr ? entry->file() : nullptr;
   if (file == nullptr) return std::nullopt;
-  return NamedType{.file = file->name(),
-                   .is_enum = entry != nullptr,
-                   .is_proto2 = file->syntax() == FileDescriptor::SYNTAX_PROTO2};
+  return NamedType{
+      .file = file->name(), .is_enum = entry != nullptr, .is_proto2 = file->syntax() == FileDescriptor::SYNTAX_PROTO2};
 }
 
 }  // namespace tutti::definition

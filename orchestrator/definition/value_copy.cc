@@ -26,8 +26,7 @@ bool CanCopyElement(const FieldDescriptor& from, const FieldDescriptor& to) {
       return to.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
              Misfit(*from.message_type(), *to.message_type()).empty();
     case FieldDescriptor::CPPTYPE_ENUM:
-      return to.cpp_type() == FieldDescriptor::CPPTYPE_ENUM &&
-             Misfit(*from.enum_type(), *to.enum_type()).empty();
+      return to.cpp_type() == FieldDescriptor::CPPTYPE_ENUM && Misfit(*from.enum_type(), *to.enum_type()).empty();
     case FieldDescriptor::CPPTYPE_STRING:
       return from.type() == to.type();
     case FieldDescriptor::CPPTYPE_INT32:

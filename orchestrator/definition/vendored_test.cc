@@ -24,13 +24,13 @@ FileDescriptorProto File(const std::string& text) {
 }
 
 FileDescriptorProto Money(const std::string& path, const std::string& more_fields = "") {
-  return File(absl::StrCat(
-      "syntax: 'proto3' package: 'common' name: '", path,
-      "' enum_type { name: 'Kind' value { name: 'CASH' number: 0 } value { name: 'CARD' number: 1 } }"
-      " message_type { name: 'Money'"
-      " field { name: 'units' number: 1 type: TYPE_INT64 label: LABEL_OPTIONAL }"
-      " field { name: 'kind' number: 2 type: TYPE_ENUM type_name: '.common.Kind' label: LABEL_OPTIONAL } ",
-      more_fields, "}"));
+  return File(
+      absl::StrCat("syntax: 'proto3' package: 'common' name: '", path,
+                   "' enum_type { name: 'Kind' value { name: 'CASH' number: 0 } value { name: 'CARD' number: 1 } }"
+                   " message_type { name: 'Money'"
+                   " field { name: 'units' number: 1 type: TYPE_INT64 label: LABEL_OPTIONAL }"
+                   " field { name: 'kind' number: 2 type: TYPE_ENUM type_name: '.common.Kind' label: LABEL_OPTIONAL } ",
+                   more_fields, "}"));
 }
 
 constexpr const char* kScale = "field { name: 'scale' number: 3 type: TYPE_INT32 label: LABEL_OPTIONAL }";
@@ -221,8 +221,7 @@ TEST(VendoredTest, WhatMakesTypesDiffer) {
                                   "} field { name: 'b' number: 2 type: TYPE_BOOL label: LABEL_OPTIONAL oneof_index: 0 "
                                   "} oneof_decl { name: 'o' }")),
             "field `t.M.a` excludes others in one of them only");
-  const std::string self =
-      "field { name: 'm' number: 1 type: TYPE_MESSAGE type_name: '.t.M' label: LABEL_OPTIONAL }";
+  const std::string self = "field { name: 'm' number: 1 type: TYPE_MESSAGE type_name: '.t.M' label: LABEL_OPTIONAL }";
   EXPECT_EQ(misfit(OwnType(self), OwnType(self)), "");
   const std::string kind = "field { name: 'e' number: 1 type: TYPE_ENUM type_name: '.t.E' label: LABEL_OPTIONAL }";
   const std::string narrow = "enum_type { name: 'E' value { name: 'X' number: 0 } }";
@@ -260,15 +259,17 @@ TEST(VendoredTest, FilesThatCannotBeUsedAreTheMistakeOfTheirParticipantsLine) {
    private:
     const FileDescriptorProto file_;
   };
-  const std::string text = "name: x\nsteps:\n- {name: a, compensation: none, action: {method: s.S/M}, participant: p}\n";
+  const std::string text =
+      "name: x\nsteps:\n- {name: a, compensation: none, action: {method: s.S/M}, participant: p}\n";
   Broken lacking(File("name: 's.proto' package: 's' dependency: 'lost.proto' service { name: 'S' }"));
   EXPECT_EQ(Refusal(&lacking, text),
             "steps[0].participant (line 3): the types of participant `p` cannot be used: s.proto imports lost.proto, "
             "which was not given");
   Broken circular(File("name: 's.proto' package: 's' dependency: 's.proto' service { name: 'S' }"));
   EXPECT_THAT(Refusal(&circular, text), HasSubstr("s.proto imports itself"));
-  Broken wrong(File("name: 's.proto' package: 's' service { name: 'S' method { name: 'M' input_type: '.s.No' "
-                    "output_type: '.s.No' } }"));
+  Broken wrong(
+      File("name: 's.proto' package: 's' service { name: 'S' method { name: 'M' input_type: '.s.No' "
+           "output_type: '.s.No' } }"));
   EXPECT_THAT(Refusal(&wrong, text), HasSubstr("the types of participant `p` cannot be used: s.proto: s.S.M: "));
 }
 

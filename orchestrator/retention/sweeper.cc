@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/logging.h"
 
 namespace tutti::retention {
@@ -18,19 +17,12 @@ Sweeper::Progress Sweeper::SweepOnce(int64_t now_ms) {
     return Progress::kFailed;
   }
   cursor_ = std::move(page->next_cursor);
-  unreadable_ += page->unreadable.size();
   *outstanding_ += static_cast<int>(page->saga_ids.size());
   for (std::string& saga_id : page->saga_ids) {
     // Whatever the answer is, the next walk finds what is left.
     expire_(std::move(saga_id), ended_by_ms, [outstanding = outstanding_](const auto&) { --*outstanding; });
   }
-  if (!cursor_.empty()) return Progress::kMore;
-  if (unreadable_ > 0) {
-    Log(LogLevel::kWarning, "some records cannot be read and stay beyond their retention",
-        {{"records", absl::StrCat(unreadable_)}});
-  }
-  unreadable_ = 0;
-  return Progress::kDone;
+  return cursor_.empty() ? Progress::kDone : Progress::kMore;
 }
 
 }  // namespace tutti::retention

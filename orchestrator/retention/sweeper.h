@@ -46,7 +46,6 @@ class Sweeper {
   const Expire expire_;
   const Options options_;
   std::string cursor_;
-  size_t unreadable_ = 0;  // in the walk under way
   const std::shared_ptr<std::atomic<int>> outstanding_ = std::make_shared<std::atomic<int>>(0);
 };
 

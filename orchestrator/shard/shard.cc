@@ -40,9 +40,10 @@ size_t BytesOf(const Message& message) {
 }  // namespace
 
 Shard::Shard(const ShardContext& context, SlotRange slots, uint64_t seed,
-             std::function<void(const absl::Status&)> on_fatal)
+             std::function<void(const absl::Status&)> on_fatal, std::function<void()> on_post)
     : slots_(slots),
       observer_(context.observer),
+      on_post_(std::move(on_post)),
       core_(
           context, seed, [this](Message message) { Post(std::move(message)); },
           [this, on_fatal = std::move(on_fatal)](const absl::Status& detail) {
@@ -58,21 +59,34 @@ Shard::~Shard() {
 }
 
 absl::Status Shard::Start() {
+  absl::Status status = Recover();
+  if (status.ok()) thread_ = std::thread([this] { Loop(); });
+  return status;
+}
+
+absl::Status Shard::Recover() {
   absl::Status status = core_.Recover(slots_.first, slots_.end);
   if (!status.ok()) return status;
-  {
-    MutexLock lock(&mu_);
-    takes_requests_ = true;
-    commits_in_flight_ = core_.commits_in_flight();
-  }
-  thread_ = std::thread([this] { Loop(); });
+  MutexLock lock(&mu_);
+  takes_requests_ = true;
+  commits_in_flight_ = core_.commits_in_flight();
   return absl::OkStatus();
 }
 
-void Shard::Post(Message message) {
+bool Shard::Work(size_t messages_max) {
+  std::vector<Message> batch = TakeBatch(messages_max);
+  if (!batch.empty()) Process(std::move(batch));
   MutexLock lock(&mu_);
-  events_.push_back({std::move(message), std::chrono::steady_clock::now()});
-  wake_.Signal();
+  return !events_.empty() || !requests_.empty();
+}
+
+void Shard::Post(Message message) {
+  {
+    MutexLock lock(&mu_);
+    events_.push_back({std::move(message), std::chrono::steady_clock::now()});
+    wake_.Signal();
+  }
+  if (on_post_) on_post_();
 }
 
 void Shard::PostEvent(saga::Event event) {
@@ -80,6 +94,12 @@ void Shard::PostEvent(saga::Event event) {
 }
 
 absl::Status Shard::PostRequest(Message message) {
+  absl::Status accepted = AcceptRequest(std::move(message));
+  if (accepted.ok() && on_post_) on_post_();
+  return accepted;
+}
+
+absl::Status Shard::AcceptRequest(Message message) {
   MutexLock lock(&mu_);
   if (!takes_requests_) {
     return WithReason(
@@ -140,15 +160,14 @@ MailboxStatus Shard::mailbox() const {
   return status;
 }
 
-std::vector<Message> Shard::NextBatch() {
+std::vector<Message> Shard::TakeBatch(size_t messages_max) {
   std::vector<Message> batch;
   std::vector<double> waits;
   {
     MutexLock lock(&mu_);
-    if (!AwaitMessages()) return batch;
     const auto now = std::chrono::steady_clock::now();
     for (std::deque<Posted>* queue : {&events_, &requests_}) {
-      while (!queue->empty() && batch.size() < limits::kShardBatchMax) {
+      while (!queue->empty() && batch.size() < messages_max) {
         waits.push_back(std::chrono::duration<double>(now - queue->front().at).count());
         batch.push_back(TakeFirst(queue));
       }
@@ -166,6 +185,7 @@ Message Shard::TakeFirst(std::deque<Posted>* queue) {
 }
 
 bool Shard::AwaitMessages() {
+  MutexLock lock(&mu_);
   while (events_.empty() && requests_.empty()) {
     if (stopping_ && (commits_in_flight_ == 0 || failed_)) return false;
     if (quiet_waiters_ > 0 && commits_in_flight_ == 0 && !core_.HasAwaitedAttempts()) {
@@ -177,12 +197,14 @@ bool Shard::AwaitMessages() {
   return true;
 }
 
+void Shard::Process(std::vector<Message> batch) {
+  core_.Process(std::move(batch));
+  MutexLock lock(&mu_);
+  commits_in_flight_ = core_.commits_in_flight();
+}
+
 void Shard::Loop() {
-  for (std::vector<Message> batch = NextBatch(); !batch.empty(); batch = NextBatch()) {
-    core_.Process(std::move(batch));
-    MutexLock lock(&mu_);
-    commits_in_flight_ = core_.commits_in_flight();
-  }
+  while (AwaitMessages()) Process(TakeBatch(limits::kShardBatchMax));
 }
 
 }  // namespace tutti::shard

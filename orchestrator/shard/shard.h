@@ -27,12 +27,20 @@ struct MailboxStatus {
 // Thread-safe.
 class Shard {
  public:
-  // `on_fatal` runs on the shard's thread when a commit did not end durable; see ShardCore.
-  Shard(const ShardContext& context, SlotRange slots, uint64_t seed, std::function<void(const absl::Status&)> on_fatal);
+  // `on_fatal` runs on the shard's thread when a commit did not end durable; see ShardCore. `on_post` runs on the
+  // poster's when a message has come, for those who call Work.
+  Shard(const ShardContext& context, SlotRange slots, uint64_t seed, std::function<void(const absl::Status&)> on_fatal,
+        std::function<void()> on_post = nullptr);
   ~Shard();  // stops
 
-  // Recovers, then starts to work. Blocks while it reads; what it finds outstanding is committed in the background.
+  // Recovers, then works on a thread of its own. Blocks while it reads; what it finds outstanding is committed in the
+  // background.
   absl::Status Start();
+
+  // In place of Start, for tests and simulators that are the shard's thread themselves. Recover comes first; Work steps
+  // one batch of at most `messages_max`, and is false when nothing waits any more.
+  absl::Status Recover();
+  bool Work(size_t messages_max);
 
   // Replies, timers and commits always find room.
   void PostEvent(saga::Event event);
@@ -57,14 +65,18 @@ class Shard {
   };
 
   void Post(Message message);
+  absl::Status AcceptRequest(Message message);
   void Loop();
-  std::vector<Message> NextBatch();
+  // Replies, timers and commits before requests: what is under way comes before what is new.
+  std::vector<Message> TakeBatch(size_t messages_max);
+  void Process(std::vector<Message> batch);
   Message TakeFirst(std::deque<Posted>* queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False when there is nothing left to do and nothing will come.
-  bool AwaitMessages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool AwaitMessages();
 
   const SlotRange slots_;
   ShardObserver* const observer_;
+  const std::function<void()> on_post_;
   ShardCore core_;  // only the loop's thread touches it, once started
 
   mutable Mutex mu_;

@@ -182,12 +182,14 @@ void ShardCore::Handle(ExpireMessage message, Batch* batch) {
   }
   // What is resident is active or has a write on its way. All else is in the store as it is.
   if (sagas_.contains(message.saga_id) || expiring_.contains(message.saga_id)) return done(false);
-  absl::StatusOr<SagaRecord> record = context_.reader->GetSaga(message.saga_id);
-  if (absl::IsNotFound(record.status())) return done(false);
-  if (!record.ok()) return done(record.status());
-  if (saga::IsActive(*record) || record->finished_ms() > message.ended_by_ms) return done(false);
+  const absl::StatusOr<Resident*> found = Find(message.saga_id);
+  if (!found.ok()) return done(found.status());
+  if (*found == nullptr) return done(false);
+  SagaRecord record = std::move((*found)->record);
+  sagas_.erase(message.saga_id);
+  if (saga::IsActive(record) || record.finished_ms() > message.ended_by_ms) return done(false);
   expiring_.insert(message.saga_id);
-  batch->write_set.expired.push_back(*std::move(record));
+  batch->write_set.expired.push_back(std::move(record));
   batch->replies.push_back([done](bool durable) {
     if (!durable) return done(absl::UnavailableError("what became of the expiry is not known"));
     done(true);

@@ -480,6 +480,22 @@ TEST_F(ExpiryTest, AStartOfTheSameBatchKeepsItsSaga) {
   EXPECT_TRUE(world_.store().GetSaga("s1").ok());
 }
 
+TEST_F(ExpiryTest, WhatDoesNotFitItsRecipeStays) {
+  End();
+  world_.store().Edit([](store::Tables* tables) {
+    std::string& bytes = (*tables)[store::Column::kSaga].at(store::SagaKey("s1"));
+    storage::v1::SagaRecord record;
+    ASSERT_TRUE(record.ParseFromString(bytes));
+    record.clear_steps();
+    bytes = record.SerializeAsString();
+  });
+  Expire();
+  Run();
+  EXPECT_TRUE(absl::IsDataLoss(expired_.at(0).status()));
+  EXPECT_THAT(world_.TakeLog(), ElementsAre(testing::StartsWith("unreadable s1 ")));
+  EXPECT_TRUE(world_.store().GetRaw("s1").ok());
+}
+
 TEST_F(ExpiryTest, WhatIsActiveOrTooYoungOrUnknownStays) {
   Expire();
   Start(ShardWorld::StartOf("s1"));

@@ -1,5 +1,6 @@
 #include "orchestrator/shard/shard_router.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -7,6 +8,7 @@
 #include "common/errors.h"
 #include "common/limits.h"
 #include "orchestrator/shard/shard_world.h"
+#include "orchestrator/store/key_codec.h"
 
 namespace tutti::shard {
 namespace {
@@ -186,6 +188,99 @@ TEST(ShardRouterTest, TheMailboxIsBoundedByBytesToo) {
   ASSERT_TRUE(answered.Await());
   start(kFit + 2);
   EXPECT_EQ(refused, 2) << "there is room again";
+}
+
+class DrivenShardTest : public testing::Test {
+ protected:
+  std::unique_ptr<Shard> Boot(SlotRange slots) {
+    auto shard = std::make_unique<Shard>(
+        world_.context(), slots, /*seed=*/1, [](const absl::Status&) {}, [this] { ++posts_; });
+    EXPECT_TRUE(shard->Recover().ok());
+    return shard;
+  }
+  void WorkOff(Shard* shard) {
+    while (shard->Work(/*messages_max=*/100)) {
+    }
+  }
+  void Cancel(Shard* shard, const std::string& saga_id, std::vector<std::string>* answered) {
+    const absl::Status posted = shard->PostRequest(
+        WordMessage{.saga_id = saga_id, .word = saga::CancelRequested{}, .done = [saga_id, answered](const auto&) {
+                      answered->push_back(saga_id);
+                    }});
+    EXPECT_TRUE(posted.ok()) << posted;
+  }
+
+  ShardWorld world_{/*inline_done=*/true};
+  int posts_ = 0;
+};
+
+// Requests fill the mailbox before a reply comes, and each batch has room for one message only.
+TEST_F(DrivenShardTest, AReplyGoesAheadOfRequestsThatCameBeforeIt) {
+  const auto shard = Boot({.first = 0, .end = limits::kSlots});
+  EXPECT_TRUE(shard->PostRequest(StartMessage{.request = ShardWorld::StartOf("s1"), .done = [](const auto&) {}}).ok());
+  WorkOff(shard.get());
+  world_.TakeLog();
+  std::vector<std::string> answered;
+  for (int i = 0; i < 5; ++i) Cancel(shard.get(), "nobody", &answered);
+  shard->PostEvent(ShardWorld::ReplyTo("s1", "charge", v1::OPERATION_ACTION, 1, 0));
+  posts_ = 0;
+  EXPECT_TRUE(shard->Work(/*messages_max=*/1));
+  EXPECT_EQ(posts_, 1) << "its commit";
+  EXPECT_TRUE(shard->Work(/*messages_max=*/1));
+  EXPECT_THAT(world_.TakeLog(), testing::Contains("send s1 confirm/action#1"));
+  EXPECT_TRUE(answered.empty());
+  WorkOff(shard.get());
+  EXPECT_EQ(answered.size(), 5u);
+  EXPECT_FALSE(shard->Work(/*messages_max=*/1));
+}
+
+// An id in the slot.
+std::string IdInSlot(uint32_t slot) {
+  std::string id;
+  for (int i = 0; id.empty() || store::SlotOf(id) != slot; ++i) id = "s" + std::to_string(i);
+  return id;
+}
+
+TEST_F(DrivenShardTest, RecoveryReadsItsFirstAndItsLastSlotAndNoOther) {
+  const SlotRange range = SlotRangeOf(1, 3);
+  const std::vector<std::string> own = {IdInSlot(range.first), IdInSlot(range.end - 1)};
+  const std::vector<std::string> others = {IdInSlot(range.first - 1), IdInSlot(range.end), IdInSlot(0),
+                                           IdInSlot(limits::kSlots - 1)};
+  {
+    const auto all = Boot({.first = 0, .end = limits::kSlots});
+    for (const auto& ids : {own, others}) {
+      for (const std::string& id : ids) {
+        EXPECT_TRUE(
+            all->PostRequest(StartMessage{.request = ShardWorld::StartOf(id), .done = [](const auto&) {}}).ok());
+      }
+    }
+    WorkOff(all.get());
+  }
+  world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  world_.TakeLog();
+  const auto shard = Boot(range);
+  WorkOff(shard.get());
+  std::vector<std::string> recovered;
+  for (const std::string& line : world_.TakeLog()) {
+    if (line.starts_with("publish ")) recovered.push_back(line);
+  }
+  EXPECT_THAT(recovered,
+              testing::UnorderedElementsAre("publish " + own[0] + " RUNNING", "publish " + own[1] + " RUNNING"));
+}
+
+TEST(SlotRangeTest, RangesCoverEverySlotOnceForAnyNumberOfShards) {
+  for (const int count : {1, 2, 3, 5, 7, 16, 100, 4095, 4096}) {
+    uint32_t next = 0;
+    for (int shard = 0; shard < count; ++shard) {
+      const SlotRange range = SlotRangeOf(shard, count);
+      EXPECT_EQ(range.first, next) << count;
+      EXPECT_LT(range.first, range.end) << count;
+      EXPECT_EQ(ShardOfSlot(range.first, count), shard);
+      EXPECT_EQ(ShardOfSlot(range.end - 1, count), shard);
+      next = range.end;
+    }
+    EXPECT_EQ(next, limits::kSlots) << count;
+  }
 }
 
 TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {

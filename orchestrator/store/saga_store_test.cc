@@ -1,19 +1,12 @@
 // What every store must do, run on each.
 #include "orchestrator/store/saga_store.h"
 
-#include <random>
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "common/errors.h"
-#include "common/limits.h"
 #include "common/mutex.h"
-#include "gmock/gmock.h"
-#include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
-#include "orchestrator/store/memory_store.h"
-#include "orchestrator/store/rocksdb_store.h"
-#include "orchestrator/store/store_testing.h"
+#include "orchestrator/store/store_backends.h"
 
 namespace tutti::store {
 namespace {
@@ -21,120 +14,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-class Backend {
- public:
-  virtual ~Backend() = default;
-  virtual SagaStore* store() = 0;
-  virtual const SagaReader* reader() = 0;
-  virtual void Reopen() = 0;
-};
-
-class MemoryBackend final : public Backend {
- public:
-  explicit MemoryBackend(bool inline_done) : inline_done_(inline_done) {
-    store_ = MemoryStore().Reopen({inline_done_});
-  }
-  SagaStore* store() override { return store_.get(); }
-  const SagaReader* reader() override { return store_.get(); }
-  void Reopen() override { store_ = store_->Reopen({inline_done_}); }
-
- private:
-  const bool inline_done_;
-  std::unique_ptr<MemoryStore> store_;
-};
-
-class RocksDbBackend final : public Backend {
- public:
-  RocksDbBackend() { Open(); }
-  SagaStore* store() override { return store_.get(); }
-  const SagaReader* reader() override { return store_.get(); }
-  void Reopen() override {
-    store_.reset();
-    Open();
-  }
-
- private:
-  void Open() {
-    RocksDbStoreOptions options;
-    options.path = folder_.path();
-    auto store = RocksDbStore::Open(options);
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-  }
-  TemporaryFolder folder_;
-  std::unique_ptr<RocksDbStore> store_;
-};
-
-std::unique_ptr<Backend> MakeBackend(const std::string& name) {
-  if (name == "RocksDb") return std::make_unique<RocksDbBackend>();
-  return std::make_unique<MemoryBackend>(/*inline_done=*/name == "MemoryInline");
-}
-
-class SagaStoreTest : public testing::TestWithParam<const char*> {
- protected:
-  CommitResult Commit(WriteSet set) { return CommitNow(backend_->store(), std::move(set)); }
-  const SagaReader& reader() { return *backend_->reader(); }
-
-  std::vector<std::string> List(const ListQuery& query) {
-    const auto page = reader().ListSagas(query);
-    EXPECT_TRUE(page.ok()) << page.status();
-    return page.ok() ? IdsOf(page->sagas) : std::vector<std::string>();
-  }
-  std::vector<std::string> ListByState(v1::SagaState state) {
-    ListQuery query;
-    query.state = state;
-    return List(query);
-  }
-  std::vector<std::string> Active(uint32_t first_slot = 0, uint32_t end_slot = limits::kSlots) {
-    std::vector<std::string> ids;
-    const auto visit = [&](const storage::v1::SagaRecord& record) {
-      ids.push_back(record.saga_id());
-      return absl::OkStatus();
-    };
-    const auto status = reader().ForEachActive(first_slot, end_slot, visit,
-                                               [](const UnreadableRecord& record) { ADD_FAILURE() << record.error; });
-    EXPECT_TRUE(status.ok()) << status;
-    return ids;
-  }
-
-  std::vector<std::string> AllPages(ListQuery query) {
-    std::vector<std::string> ids;
-    do {
-      const auto page = reader().ListSagas(query);
-      EXPECT_TRUE(page.ok()) << page.status();
-      if (!page.ok()) return ids;
-      EXPECT_LE(page->sagas.size(), static_cast<size_t>(query.page_size));
-      for (const auto& id : IdsOf(page->sagas)) ids.push_back(id);
-      query.cursor = page->next_cursor;
-    } while (!query.cursor.empty());
-    return ids;
-  }
-
-  static bool Satisfies(const storage::v1::SagaRecord& record, const ListQuery& query) {
-    bool parked = false;
-    for (const auto& step : record.steps()) parked = parked || step.has_parking();
-    bool matches = record.state() == query.state.value_or(record.state()) && parked == query.parked.value_or(parked) &&
-                   record.started_ms() >= query.started_from_ms.value_or(record.started_ms()) &&
-                   record.started_ms() <= query.started_to_ms.value_or(record.started_ms()) &&
-                   (query.definition.empty() || query.definition == record.definition());
-    for (const auto& [key, value] : query.labels) {
-      matches = matches && record.labels().contains(key) && record.labels().at(key) == value;
-    }
-    return matches;
-  }
-  static std::vector<std::string> Matching(const std::vector<SagaWrite>& sagas, const ListQuery& query) {
-    std::set<std::pair<int64_t, std::string>> sorted;
-    for (const SagaWrite& saga : sagas) {
-      if (Satisfies(saga.record, query)) sorted.emplace(-saga.record.started_ms(), saga.record.saga_id());
-    }
-    std::vector<std::string> ids;
-    for (const auto& [age, id] : sorted) ids.push_back(id);
-    return ids;
-  }
-
-  const std::unique_ptr<Backend> backend_ = MakeBackend(GetParam());
-};
 
 INSTANTIATE_TEST_SUITE_P(Stores, SagaStoreTest, testing::Values("Memory", "MemoryInline", "RocksDb"),
                          [](const auto& info) { return info.param; });
@@ -153,36 +32,6 @@ TEST_P(SagaStoreTest, TheRawRecordIsItsBytes) {
   ASSERT_TRUE(raw.ok()) << raw.status();
   EXPECT_EQ(*raw, NewSaga("a").record.SerializeAsString());
   EXPECT_TRUE(absl::IsNotFound(reader().GetRaw("b").status()));
-}
-
-TEST_P(SagaStoreTest, ListingsLeavePayloadsOut) {
-  SagaWrite write = NewSaga("a");
-  (*write.record.mutable_labels())["user"] = "u";
-  storage::v1::StepRecord* step = write.record.mutable_steps(0);
-  step->set_state(v1::STEP_STATE_SUCCEEDED);
-  step->mutable_action()->set_attempts(3);
-  step->mutable_action()->add_open()->set_number(2);
-  step->mutable_compensation()->set_attempts(1);
-  step->mutable_parking()->set_message("why");
-  ASSERT_EQ(Commit(SetOf(write, NewSaga("b"))), CommitResult::kDurable);
-  const storage::v1::SagaRecord bare = write.record;
-  write = NextWrite(write);
-  write.record.set_last_sequence(bare.last_sequence());
-  write.history.clear();
-  write.record.set_input(std::string(70'000, 'i'));
-  write.record.set_output(std::string(300, 'o'));
-  step = write.record.mutable_steps(0);
-  step->set_reply("reply");
-  for (auto* command : {step->mutable_action(), step->mutable_compensation()}) {
-    command->set_request(std::string(70'000, 'r'));
-    (*command->mutable_metadata())["key"] = "value";
-  }
-  ASSERT_EQ(Commit(SetOf(write)), CommitResult::kDurable);
-  const auto page = reader().ListSagas({});
-  ASSERT_TRUE(page.ok()) << page.status();
-  ASSERT_EQ(page->sagas.size(), 2u);
-  EXPECT_EQ(page->sagas[0].DebugString(), bare.DebugString());
-  EXPECT_EQ(reader().GetSaga("a")->DebugString(), write.record.DebugString());
 }
 
 TEST_P(SagaStoreTest, EmptyWriteSetsEndDurable) {
@@ -248,43 +97,6 @@ TEST_P(SagaStoreTest, HistoryIsReadByRange) {
   EXPECT_THAT(*reader().GetHistory("nobody", 1, 10), IsEmpty());
 }
 
-TEST_P(SagaStoreTest, ListsNewestFirstAndByEveryTerm) {
-  SagaWrite labelled = NewSaga("labelled", 3000, "pay");
-  (*labelled.record.mutable_labels())["user"] = "u1";
-  (*labelled.record.mutable_labels())["city"] = "x";
-  SagaWrite other = NewSaga("other", 2000, "book");
-  (*other.record.mutable_labels())["user"] = "u1";
-  SagaWrite parked = NewSaga("parked", 1000, "book");
-  parked.record.mutable_steps(0)->mutable_parking()->set_since_ms(1);
-  ASSERT_EQ(Commit(SetOf(parked, labelled, other)), CommitResult::kDurable);
-
-  EXPECT_THAT(List({}), ElementsAre("labelled", "other", "parked"));
-  ListQuery query;
-  query.definition = "book";
-  EXPECT_THAT(List(query), ElementsAre("other", "parked"));
-  query.parked = true;
-  EXPECT_THAT(List(query), ElementsAre("parked"));
-  query.parked = false;
-  EXPECT_THAT(List(query), ElementsAre("other"));
-  query = {};
-  query.labels = {{"user", "u1"}};
-  EXPECT_THAT(List(query), ElementsAre("labelled", "other"));
-  query.labels.push_back({"city", "x"});
-  EXPECT_THAT(List(query), ElementsAre("labelled"));
-  query.labels = {{"user", "u"}};
-  EXPECT_THAT(List(query), IsEmpty());
-  query = {};
-  query.started_from_ms = 2000;
-  EXPECT_THAT(List(query), ElementsAre("labelled", "other"));
-  query.started_to_ms = 2000;
-  EXPECT_THAT(List(query), ElementsAre("other"));
-  query.definition = "pay";
-  EXPECT_THAT(List(query), IsEmpty());
-  query = {};
-  query.started_to_ms = 2999;
-  EXPECT_THAT(List(query), ElementsAre("other", "parked"));
-}
-
 TEST_P(SagaStoreTest, IndexesFollowStateAndParking) {
   SagaWrite write = NewSaga("a");
   Commit(SetOf(write));
@@ -308,167 +120,6 @@ TEST_P(SagaStoreTest, IndexesFollowStateAndParking) {
   EXPECT_THAT(ListByState(v1::SAGA_STATE_COMPENSATED), ElementsAre("a"));
   EXPECT_THAT(List(parked), IsEmpty());
   EXPECT_THAT(List({}), ElementsAre("a"));
-}
-
-TEST_P(SagaStoreTest, PagesNeitherRepeatNorMissWhileNewSagasStart) {
-  WriteSet set;
-  std::vector<std::string> expected;
-  for (int i = 0; i < 25; ++i) set.sagas.push_back(NewSaga(absl::StrCat("s", 100 + i), /*started_ms=*/1000 + i / 5));
-  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
-  ListQuery query;
-  query.state = v1::SAGA_STATE_RUNNING;
-  query.page_size = 100;
-  expected = List(query);
-  ASSERT_EQ(expected.size(), 25u);
-
-  query.page_size = 4;
-  std::vector<std::string> seen;
-  int pages = 0;
-  do {
-    const auto page = reader().ListSagas(query);
-    ASSERT_TRUE(page.ok()) << page.status();
-    for (const auto& id : IdsOf(page->sagas)) seen.push_back(id);
-    query.cursor = page->next_cursor;
-    Commit(SetOf(NewSaga(absl::StrCat("new", pages), /*started_ms=*/5000 + pages)));
-  } while (!query.cursor.empty() && ++pages < 50);
-  EXPECT_EQ(seen, expected);
-}
-
-SagaWrite Parked(SagaWrite write) {
-  write.record.mutable_steps(0)->mutable_parking()->set_since_ms(1);
-  return write;
-}
-
-// Nothing indexes what is not parked, so these records are read.
-TEST_P(SagaStoreTest, ASearchEndsItsPageEarlyAndGoesOn) {
-  WriteSet set;
-  for (int i = 0; i < 100; ++i) set.sagas.push_back(Parked(NewSaga(absl::StrCat("s", 100 + i), /*started_ms=*/2000)));
-  set.sagas.push_back(NewSaga("oldest", /*started_ms=*/1000));
-  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
-  ListQuery query;
-  query.parked = false;
-  query.scan_budget = 50;
-  int pages = 0;
-  for (;; ++pages) {
-    ASSERT_LT(pages, 6);
-    const auto page = reader().ListSagas(query);
-    ASSERT_TRUE(page.ok()) << page.status();
-    EXPECT_LE(page->scanned, query.scan_budget + 2);
-    query.cursor = page->next_cursor;
-    if (query.cursor.empty()) {
-      EXPECT_THAT(IdsOf(page->sagas), ElementsAre("oldest"));
-      break;
-    }
-    EXPECT_THAT(page->sagas, IsEmpty());
-  }
-  EXPECT_EQ(pages, 4) << "an index step and a record for each of 101 sagas";
-}
-
-TEST_P(SagaStoreTest, TheSmallestBudgetStillGetsThrough) {
-  WriteSet set;
-  for (int i = 0; i < 20; ++i) {
-    set.sagas.push_back(NewSaga(absl::StrCat("s", 10 + i), /*started_ms=*/2000, i % 2 == 0 ? "book" : "pay"));
-    (*set.sagas.back().record.mutable_labels())[i % 4 < 2 ? "low" : "high"] = "1";
-  }
-  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
-  ListQuery query;
-  query.definition = "book";
-  query.labels = {{"high", "1"}};
-  query.scan_budget = 1;
-  std::vector<std::string> seen;
-  for (int pages = 0; pages < 100; ++pages) {
-    const auto page = reader().ListSagas(query);
-    ASSERT_TRUE(page.ok()) << page.status();
-    for (const auto& id : IdsOf(page->sagas)) seen.push_back(id);
-    query.cursor = page->next_cursor;
-    if (query.cursor.empty()) break;
-  }
-  EXPECT_THAT(seen, ElementsAre("s12", "s16", "s20", "s24", "s28"));
-}
-
-TEST_P(SagaStoreTest, TheRarestTermSetsThePace) {
-  WriteSet set;
-  for (int i = 0; i < 2000; ++i) {
-    SagaWrite& write = set.sagas.emplace_back(NewSaga(absl::StrCat("s", 1000 + i), /*started_ms=*/2000 + i));
-    (*write.record.mutable_labels())["user"] = absl::StrCat(i % 1000);
-    if (i == 700) write = Parked(std::move(write));
-  }
-  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
-  const auto scanned = [&](ListQuery query, const std::vector<std::string>& expected) {
-    const auto page = reader().ListSagas(query);
-    EXPECT_TRUE(page.ok()) << page.status();
-    EXPECT_EQ(IdsOf(page->sagas), expected);
-    EXPECT_EQ(page->next_cursor, "");
-    return page->scanned;
-  };
-  ListQuery query;
-  query.definition = "book";
-  query.state = v1::SAGA_STATE_SUCCEEDED;
-  EXPECT_LE(scanned(query, {}), 3) << "nothing is SUCCEEDED";
-  query.state = v1::SAGA_STATE_RUNNING;
-  query.labels = {{"user", "nobody"}};
-  EXPECT_LE(scanned(query, {}), 4);
-  query.labels = {{"user", "5"}, {"user", "6"}};
-  EXPECT_LE(scanned(query, {}), 20) << "two sagas each, none in common";
-  query.labels = {{"user", "5"}};
-  EXPECT_LE(scanned(query, {"s2005", "s1005"}), 20);
-  query.labels.clear();
-  query.parked = true;
-  EXPECT_LE(scanned(query, {"s1700"}), 12);
-}
-
-// Against the plain way: every saga, held to the query.
-TEST_P(SagaStoreTest, EveryCombinationOfTermsFindsWhatMatches) {
-  std::mt19937 random(7);
-  WriteSet set;
-  for (int i = 0; i < 300; ++i) {
-    SagaWrite write =
-        NewSaga(absl::StrCat("s", i), 1000 + static_cast<int64_t>(random() % 40), random() % 2 == 0 ? "book" : "pay");
-    write.record.set_state(random() % 3 == 0 ? v1::SAGA_STATE_COMPENSATING : v1::SAGA_STATE_RUNNING);
-    if (random() % 4 == 0) write = Parked(std::move(write));
-    (*write.record.mutable_labels())["user"] = absl::StrCat(random() % 3);
-    if (random() % 2 == 0) (*write.record.mutable_labels())["city"] = "x";
-    set.sagas.push_back(std::move(write));
-  }
-  const std::vector<SagaWrite> sagas = set.sagas;
-  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
-  for (int round = 0; round < 200; ++round) {
-    ListQuery query;
-    if (random() % 2 == 0) query.definition = "pay";
-    if (random() % 2 == 0) query.state = v1::SAGA_STATE_COMPENSATING;
-    if (random() % 3 == 0) query.parked = random() % 2 == 0;
-    if (random() % 2 == 0) query.labels.push_back({"user", absl::StrCat(random() % 3)});
-    if (random() % 2 == 0) query.labels.push_back({"city", "x"});
-    if (random() % 2 == 0) query.started_from_ms = 1000 + static_cast<int64_t>(random() % 40);
-    if (random() % 2 == 0) query.started_to_ms = 1000 + static_cast<int64_t>(random() % 40);
-    query.page_size = 1 + static_cast<int>(random() % 20);
-    query.scan_budget = 1 + static_cast<int>(random() % 100);
-    EXPECT_EQ(AllPages(query), Matching(sagas, query)) << "round " << round;
-  }
-}
-
-TEST_P(SagaStoreTest, ExactlyFullLastPageHasNoCursor) {
-  Commit(SetOf(NewSaga("a"), NewSaga("b")));
-  ListQuery query;
-  query.page_size = 2;
-  EXPECT_EQ(reader().ListSagas(query)->next_cursor, "");
-  query.page_size = 1;
-  EXPECT_NE(reader().ListSagas(query)->next_cursor, "");
-}
-
-TEST_P(SagaStoreTest, CursorsOfAnotherQueryAreRefused) {
-  Commit(SetOf(NewSaga("a"), NewSaga("b")));
-  ListQuery query;
-  query.page_size = 1;
-  query.cursor = reader().ListSagas(query)->next_cursor;
-  ASSERT_TRUE(reader().ListSagas(query).ok());
-  query.definition = "book";
-  EXPECT_EQ(ReasonOf(reader().ListSagas(query).status()), "PAGE_TOKEN_INVALID");
-  query = {};
-  for (const std::string cursor : {"x", "!!!!", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}) {
-    query.cursor = cursor;
-    EXPECT_EQ(reader().ListSagas(query).status().code(), absl::StatusCode::kInvalidArgument) << cursor;
-  }
 }
 
 TEST_P(SagaStoreTest, ActiveAreThoseNotOverOrStillSettling) {
@@ -533,6 +184,7 @@ TEST_P(SagaStoreTest, DefinitionsComeBackByNameAndRevision) {
 }
 
 TEST_P(SagaStoreTest, RecordsOfANewerVersionAreRefused) {
+  flaws_ = ElementsAre(testing::HasSubstr("newer version"));
   SagaWrite write = NewSaga("a");
   write.record.set_version(99);
   Commit(SetOf(write));
@@ -628,8 +280,8 @@ TEST_P(SagaStoreTest, EndedSagasAreFoundPageByPageAndActiveOnesNever) {
   const SagaWrite later = NewSaga("later", 1'001);
   SagaWrite settling = Ended(NewSaga("settling", 1'002), 2'000);
   settling.record.mutable_steps(0)->mutable_action()->add_open()->set_number(1);
-  settling.previous.reset();
-  ASSERT_EQ(Commit(SetOf(later, settling, NewSaga("running", 1'003))), CommitResult::kDurable);
+  ASSERT_EQ(Commit(SetOf(later, NewSaga("settling", 1'002), NewSaga("running", 1'003))), CommitResult::kDurable);
+  ASSERT_EQ(Commit(SetOf(settling)), CommitResult::kDurable);
   ASSERT_EQ(Commit(SetOf(Ended(later, 2'001))), CommitResult::kDurable);
   std::set<std::string> found;
   EndedQuery query{.ended_by_ms = 2'000, .page_size = 4};

@@ -76,11 +76,12 @@ World Universe::Initial() {
 
 void Universe::Moves(const World& world, std::vector<Move>* moves) {
   moves->clear();
-  if (world.memory == 0) return;  // the start was lost, and nobody had heard of it
+  if (world.memory == 0 && !world.unreadable) return;  // the start was lost, and nobody had heard of it
   if (world.pending[0] != 0) moves->push_back({.kind = MoveKind::kCommit, .progress = true});
   for (const Traffic& traffic : world.traffic) {
     if (traffic.name.number != 0) TrafficMoves(world, traffic, moves);
   }
+  if (world.unreadable) return;  // nobody is there who would do more
   TimerMoves(world, moves);
   OutsideMoves(world, moves);
 }
@@ -163,6 +164,7 @@ void Universe::OutsideMoves(const World& world, std::vector<Move>* moves) {
   if (world.cancels > 0 && Listens(world, {EventKind::kCancel})) moves->push_back({.kind = MoveKind::kCancel});
   if (world.words > 0) OperatorMoves(world, moves);
   if (world.crashes > 0) moves->push_back({.kind = MoveKind::kCrash});
+  if (world.crashes > 0 && world.durable != 0) moves->push_back({.kind = MoveKind::kDamage});
 }
 
 // Operators look before they speak, and what they saw stays true: nothing of the step is still on its way.
@@ -252,7 +254,8 @@ World Universe::After(const World& before, const Move& move, std::optional<Viola
       traffic->replies[move.choice] = static_cast<uint8_t>(Answer::kUnavailable) + 1;
       break;
     case MoveKind::kCrash:
-      Crash(&world);
+    case MoveKind::kDamage:
+      Crash(&world, move.kind == MoveKind::kDamage);
       break;
     default: {
       const EventName event = EventOf(before, move);
@@ -364,7 +367,7 @@ void Universe::Land(World* world, Traffic* traffic, int choice) {
   Answered(traffic, landing.answer);
 }
 
-void Universe::Crash(World* world) {
+void Universe::Crash(World* world, bool damage) {
   --world->crashes;
   world->memory = world->durable;
   std::fill_n(world->pending, kPendingMax, 0);
@@ -373,6 +376,11 @@ void Universe::Crash(World* world) {
   for (Traffic& traffic : world->traffic) {
     traffic.queued = traffic.dropped = traffic.not_sent = traffic.call = 0;
     std::fill_n(traffic.replies, 2, 0);
+  }
+  if (damage) {
+    world->unreadable = 1;
+    world->memory = 0;
+    return;
   }
   const Stage stage = StageOf(machine_.facts(world->durable));
   if (!NoOlderThan(stage, static_cast<Stage>(world->told))) {
@@ -462,6 +470,8 @@ std::string Universe::Describe(const World& world, const Move& move) {
       return absl::StrCat("reply becomes UNAVAILABLE ", name);
     case MoveKind::kCrash:
       return "crash and recover";
+    case MoveKind::kDamage:
+      return "crash, and the record cannot be read";
     default:
       return saga::Describe(machine_.MakeEvent(EventOf(world, move)));
   }

@@ -56,7 +56,8 @@ struct World {
   uint8_t told = 0;       // the newest stage that a client or watcher has heard of
   Service services[kStepsMax];
   Traffic traffic[kOpenMax];
-  uint8_t unused[2] = {};
+  uint8_t unreadable = 0;  // nothing is done for the saga any more; what was under way goes on
+  uint8_t unused[1] = {};
 };
 static_assert(std::is_trivially_copyable_v<World> && std::has_unique_object_representations_v<World>);
 
@@ -82,6 +83,7 @@ enum class MoveKind : uint8_t {
   kResolveDone,
   kResolveUndone,
   kCrash,
+  kDamage,  // a crash, after which the record cannot be read: the orchestrator steps over it
 };
 
 struct Move {
@@ -141,7 +143,7 @@ class Universe {
   void Tell(World* world, RecordId record);
   void HandOver(World* world, Traffic* traffic);
   void Land(World* world, Traffic* traffic, int choice);
-  void Crash(World* world);
+  void Crash(World* world, bool damage);
   void Tidy(World* world) const;
   Traffic* FindOrAdd(World* world, const AttemptName& name);
 

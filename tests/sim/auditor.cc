@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "orchestrator/saga/describe.h"
 #include "orchestrator/saga/record_query.h"
 #include "tests/sim/luck.h"
@@ -81,6 +83,7 @@ void Auditor::OnDurable(const store::WriteSet& write_set) {
       saga->undo_sent.resize(saga->recipe->steps.size());
       id_by_uid_[saga->uid] = saga->id;
     }
+    if (saga->damaged) Violated(absl::StrCat("the damaged record of ", saga->id, " is written over"));
     if (saga->uid != record.uid()) Violated(absl::StrCat("I7: ", saga->id, " was started twice"));
     CheckHistory(saga, write);
     CheckTransition(*saga, record);
@@ -98,6 +101,7 @@ void Auditor::Forget(const SagaRecord& record) {
       found->second.durable.last_sequence() != record.last_sequence()) {
     return Violated(absl::StrCat("I7: what expires as ", record.saga_id(), " is not what is durable"));
   }
+  if (found->second.damaged) Violated(absl::StrCat("the damaged record of ", record.saga_id(), " is forgotten"));
   if (saga::IsActive(record)) Violated(absl::StrCat("I7: ", record.saga_id(), " is forgotten while it is active"));
   if (record.finished_ms() > forgettable_until_ms_) {
     Violated(absl::StrCat("I7: ", record.saga_id(), " is forgotten before its retention is over"));
@@ -176,6 +180,7 @@ void Auditor::CheckSteps(const Saga& saga) {
 void Auditor::OnSend(const saga::SendCommand& command) {
   if (expired_.contains(command.saga_uid)) Violated(absl::StrCat("I7: ", command.saga_id, " sends after it expired"));
   const Saga* saga = Find(command.saga_id);
+  if (saga != nullptr && saga->damaged) Violated(absl::StrCat(saga->id, " sends, and its record is damaged"));
   const int step = saga == nullptr ? -1 : StepIndex(*saga->recipe, command.attempt.step);
   if (saga == nullptr || Attempts(saga->durable, step, command.attempt.operation) < command.attempt.number) {
     Violated(absl::StrCat("I5: ", command.saga_id, " sends ", saga::Describe(command.attempt),
@@ -260,6 +265,7 @@ void Auditor::OnUndone(const std::string& uid, const std::string& step_name) {
 
 void Auditor::OnTold(const SagaRecord& record) {
   Saga* saga = SagaOf(record);
+  if (saga->damaged) Violated(absl::StrCat("outsiders hear of ", saga->id, ", whose record is damaged"));
   if (saga->uid != record.uid() || saga->durable.last_sequence() < record.last_sequence()) {
     Violated(absl::StrCat("I5: outsiders hear of ", record.saga_id(), "#", record.last_sequence(), ", durable is ",
                           saga->durable.last_sequence()));
@@ -295,7 +301,7 @@ void Auditor::OnCancelAcknowledged(const SagaRecord& record) {
 
 void Auditor::OnRecovered(const Disk& disk) {
   for (const auto& [id, saga] : sagas_) {
-    if (saga.seen_sequence == 0) continue;
+    if (saga.seen_sequence == 0 || saga.damaged) continue;
     const auto record = disk.Peek(id);
     if (!record.ok() || record->last_sequence() < saga.seen_sequence || record->uid() != saga.uid) {
       Violated(absl::StrCat("I5: outsiders saw ", id, "#", saga.seen_sequence, ", after the crash there is ",
@@ -317,7 +323,7 @@ void Auditor::CheckForgotten(const Disk& disk) {
   const auto count = [&](const store::ListQuery& query) {
     const auto page = disk.ListSagas(query);
     if (!page.ok()) Violated(absl::StrCat("a listing fails: ", page.status().ToString()));
-    return page.ok() ? page->sagas.size() : 0;
+    return page.ok() ? page->sagas.size() + page->unreadable.size() : 0;
   };
   const size_t all = count({});
   size_t by_state = 0;
@@ -337,32 +343,43 @@ void Auditor::OnQuiet(const Disk& disk) {
   OnRecovered(disk);
   CheckForgotten(disk);
   for (const auto& [id, saga] : sagas_) {
-    if (saga.uid.empty()) continue;
-    const bool parked = saga::IsParked(saga.durable);
-    if (!saga::IsTerminal(saga.durable.state()) && !parked) {
-      Violated(absl::StrCat("I6: ", id, " neither ended nor says why: ", saga::Describe(saga.durable)));
-    }
-    if (saga::IsTerminal(saga.durable.state()) && saga::IsSettling(saga.durable)) {
-      Violated(absl::StrCat("I6: ", id, " never stops settling: ", saga::Describe(saga.durable)));
-    }
-    const auto history = disk.GetHistory(id, 1, std::numeric_limits<int>::max());
-    if (!history.ok() || static_cast<int64_t>(history->size()) != saga.durable.last_sequence()) {
-      Violated(absl::StrCat("the stored history of ", id, " has gaps"));
-    }
+    if (!saga.uid.empty()) CheckEnded(disk, saga);
   }
-  size_t active = 0;
-  const absl::Status scanned = disk.ForEachActive(
-      0, 1 << 12,
-      [&active](SagaRecord record) {
-        active += saga::IsActive(record) ? 1 : 1'000'000;
-        return absl::OkStatus();
-      },
-      [](const store::UnreadableRecord&) {});
-  const auto expected = std::count_if(sagas_.begin(), sagas_.end(), [](const auto& entry) {
-    return !entry.second.uid.empty() && saga::IsActive(entry.second.durable);
+  CheckActive(disk);
+  disk.Audit([this](const store::Flaw& flaw) {
+    const bool expected = std::any_of(sagas_.begin(), sagas_.end(), [&](const auto& entry) {
+      return entry.second.damaged && absl::EndsWith(flaw.where, absl::StrCat("saga ", entry.first));
+    });
+    if (!expected) Violated(absl::StrCat("the store: ", flaw.where, " ", flaw.what));
   });
-  if (!scanned.ok() || active != static_cast<size_t>(expected)) {
-    Violated(absl::StrCat("the active index holds ", active, " sagas, ", expected, " are active"));
+}
+
+void Auditor::CheckEnded(const Disk& disk, const Saga& saga) {
+  const auto history = disk.GetHistory(saga.id, 1, std::numeric_limits<int>::max());
+  if (!history.ok() || static_cast<int64_t>(history->size()) != saga.durable.last_sequence()) {
+    Violated(absl::StrCat("the stored history of ", saga.id, " has gaps"));
+  }
+  if (saga.damaged) return;
+  if (!saga::IsTerminal(saga.durable.state()) && !saga::IsParked(saga.durable)) {
+    Violated(absl::StrCat("I6: ", saga.id, " neither ended nor says why: ", saga::Describe(saga.durable)));
+  }
+  if (saga::IsTerminal(saga.durable.state()) && saga::IsSettling(saga.durable)) {
+    Violated(absl::StrCat("I6: ", saga.id, " never stops settling: ", saga::Describe(saga.durable)));
+  }
+}
+
+void Auditor::CheckActive(const Disk& disk) {
+  std::set<std::string> active;
+  const auto visit = [&](const SagaRecord& record) {
+    active.insert(record.saga_id());
+    return absl::OkStatus();
+  };
+  const absl::Status scanned = disk.ForEachActive(
+      0, limits::kSlots, visit, [&](const store::UnreadableRecord& record) { active.insert(record.saga_id); });
+  if (!scanned.ok()) Violated(absl::StrCat("active sagas cannot be read: ", scanned.ToString()));
+  for (const auto& [id, saga] : sagas_) {
+    if (saga.uid.empty() || saga::IsActive(saga.durable) == active.contains(id)) continue;
+    Violated(absl::StrCat(id, active.contains(id) ? " is kept as active" : " is not kept as active"));
   }
 }
 

@@ -37,6 +37,7 @@ class Auditor {
     int64_t last_event_ms = 0;                // of its history
     std::optional<std::string> acknowledged;  // the fingerprint that a client was told is started
     bool cancel_acknowledged = false;
+    bool damaged = false;                         // its record cannot be read: nothing more may happen to it
     std::vector<Effect> effects;                  // by step
     std::vector<bool> undo_sent;                  // by step
     std::map<std::string, std::string> requests;  // by key, as first handed over
@@ -61,6 +62,12 @@ class Auditor {
   void OnStaleWordAccepted(const std::string& saga_id) {
     Violated("a stale operator word about " + saga_id + " counts");
   }
+  // While no process is there.
+  void OnDamaged(const std::string& saga_id) { sagas_[saga_id].damaged = true; }
+  bool IsDamaged(const std::string& saga_id) const {
+    const Saga* saga = Find(saga_id);
+    return saga != nullptr && saga->damaged;
+  }
   // Another process took over from what the disk holds.
   void OnRecovered(const Disk& disk);
   // Faults are over and nothing moves any more. Reads what clients would.
@@ -81,6 +88,8 @@ class Auditor {
   Saga* SagaOf(const storage::v1::SagaRecord& record);
   void Forget(const storage::v1::SagaRecord& record);
   void CheckForgotten(const Disk& disk);
+  void CheckEnded(const Disk& disk, const Saga& saga);
+  void CheckActive(const Disk& disk);
   void CheckHistory(Saga* saga, const store::SagaWrite& write);
   void CheckTransition(const Saga& saga, const storage::v1::SagaRecord& next);
   void CheckSteps(const Saga& saga);

@@ -41,7 +41,8 @@ void Clients::Start(const PlannedSaga& saga, const std::string& content, int att
   server->Request(saga.id, shard::StartMessage{.request = std::move(request),
                                                .done = [=, this](const absl::StatusOr<shard::StartResult>& result) {
                                                  Answered(saga.id, content, result);
-                                                 if (std::exchange(*open, false) && !result.ok())
+                                                 const bool final = result.ok() || absl::IsDataLoss(result.status());
+                                                 if (std::exchange(*open, false) && !final)
                                                    again(Pause(saga.id, attempt));
                                                }});
   timeline_->After(kPatienceMs, [open, again] {
@@ -53,7 +54,9 @@ void Clients::Answered(const std::string& saga_id, const std::string& content,
                        const absl::StatusOr<shard::StartResult>& result) {
   if (result.ok() && result->differs) return auditor_->OnStartRefused(saga_id, content);
   if (result.ok()) return auditor_->OnStartAcknowledged(result->record, content);
-  if (!absl::IsUnavailable(result.status())) {
+  const bool expected =
+      absl::IsUnavailable(result.status()) || (absl::IsDataLoss(result.status()) && auditor_->IsDamaged(saga_id));
+  if (!expected) {
     auditor_->Violated(absl::StrCat("a start of ", saga_id, " is answered ", result.status().ToString()));
   }
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "orchestrator/store/key_codec.h"
+
 namespace tutti::sim {
 
 Disk::Disk(Timeline* timeline, Luck* luck, Sabotage sabotage, Hooks hooks)
@@ -95,8 +97,39 @@ void Disk::Crash() {
   failed_ = false;
 }
 
+bool Disk::Damage(const std::string& saga_id, uint64_t kind) {
+  store::Tables::Table& sagas = tables_[store::Column::kSaga];
+  const std::string key = store::SagaKey(saga_id);
+  const auto found = sagas.find(key);
+  if (found == sagas.end()) return false;
+  const bool active = tables_[store::Column::kActive].contains(key);
+  storage::v1::SagaRecord record;
+  record.ParseFromString(found->second);
+  switch (kind % 4) {
+    case 0:
+      found->second.pop_back();
+      break;
+    case 1:
+      record.clear_steps();  // can be read, and not be stepped
+      found->second = record.SerializeAsString();
+      break;
+    case 2:
+      record.set_saga_id("another");
+      found->second = record.SerializeAsString();
+      break;
+    default:
+      // That of an ended saga would be missed by nobody.
+      if (!active) return false;
+      sagas.erase(found);
+  }
+  return true;
+}
+
 absl::StatusOr<storage::v1::SagaRecord> Disk::GetSaga(absl::string_view saga_id) const {
   absl::StatusOr<storage::v1::SagaRecord> record = Peek(saga_id);
+  if (sabotage_ == Sabotage::kDamageIsAbsence && absl::IsDataLoss(record.status())) {
+    record = absl::NotFoundError("cannot be read");
+  }
   // Only where a client asks for a new id: for stale timers of ended sagas it would change nothing but the log.
   const bool fails = absl::IsNotFound(record.status()) && luck_->Strikes(Fault::kReadError, ++reads_);
   if (fails) return absl::UnavailableError("read error");

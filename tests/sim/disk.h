@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "orchestrator/store/audit.h"
 #include "orchestrator/store/layout.h"
 #include "orchestrator/store/saga_store.h"
 #include "orchestrator/store/tables.h"
@@ -31,8 +32,12 @@ class Disk final : public store::SagaStore, public store::SagaReader {
   void Crash();
   void SetSlow(bool slow) { slow_ = slow; }
 
+  // Ruins the saga's record while no process is there. False when there is none.
+  bool Damage(const std::string& saga_id, uint64_t kind);
+
   // For audits: reads that never fail.
   absl::StatusOr<storage::v1::SagaRecord> Peek(absl::string_view saga_id) const;
+  void Audit(const store::FlawSink& flaw) const { store::Audit(store::TablesView(&tables_), nullptr, flaw); }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override;
   absl::StatusOr<std::string> GetRaw(absl::string_view saga_id) const override;

@@ -33,7 +33,8 @@ constexpr std::array<const char*, kFaults> kNames = {"request lost",
                                                      "black hole",
                                                      "not ready",
                                                      "slow disk",
-                                                     "clock jump"};
+                                                     "clock jump",
+                                                     "damaged record"};
 
 }  // namespace
 

@@ -46,8 +46,9 @@ enum class Fault {
   kNotReady,
   kSlowDisk,
   kClockJump,
+  kDamagedRecord,  // found when the orchestrator comes back
 };
-inline constexpr size_t kFaults = static_cast<size_t>(Fault::kClockJump) + 1;
+inline constexpr size_t kFaults = static_cast<size_t>(Fault::kDamagedRecord) + 1;
 
 const char* Name(Fault fault);
 

@@ -23,7 +23,7 @@ void Operators::Look(OrchestratorProcess* server) {
   ++looks_;
   if (server == nullptr) return;
   for (const auto& [id, saga] : auditor_->sagas()) {
-    if (!saga::IsParked(saga.durable)) continue;
+    if (!saga::IsParked(saga.durable) || saga.damaged) continue;
     const int64_t mood = luck_->Between("mood", Hash(Hash(9, id), looks_), 0, 9);
     if (mood < 5) Retry(server, saga, /*stale=*/mood == 0);
     for (int step = 0; step < saga.durable.steps_size() && mood >= 5; ++step) {
@@ -35,7 +35,7 @@ void Operators::Look(OrchestratorProcess* server) {
 bool Operators::Tidy(OrchestratorProcess* server) {
   bool spoke = false;
   for (const auto& [id, saga] : auditor_->sagas()) {
-    if (!saga::IsParked(saga.durable)) continue;
+    if (!saga::IsParked(saga.durable) || saga.damaged) continue;
     bool retriable = false;
     for (int step = 0; step < saga.durable.steps_size(); ++step) {
       if (!saga.durable.steps(step).has_parking()) continue;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/saga/describe.h"
-#include "orchestrator/shard/slot_range.h"
 #include "orchestrator/store/key_codec.h"
 
 namespace tutti::sim {
@@ -38,10 +37,9 @@ OrchestratorProcess::OrchestratorProcess(const World& world, uint64_t life, int 
   for (int i = 0; i < shards; ++i) {
     auto host = std::make_unique<Host>();
     host->index = static_cast<uint64_t>(i);
-    host->core = std::make_unique<shard::ShardCore>(
-        context, world.luck->Draw("shard seed", life * 100 + static_cast<uint64_t>(i)),
-        [this, host = host.get()](shard::Message message) { Post(host, std::move(message), false); },
-        [this](const absl::Status& why) { Died(why); });
+    host->shard = std::make_unique<shard::Shard>(
+        context, shard::SlotRangeOf(i, shards), world.luck->Draw("shard seed", life * 100 + static_cast<uint64_t>(i)),
+        [this](const absl::Status& why) { Died(why); }, [this, host = host.get()] { Schedule(host); });
     hosts_.push_back(std::move(host));
   }
 }
@@ -53,10 +51,8 @@ OrchestratorProcess::~OrchestratorProcess() {
 }
 
 absl::Status OrchestratorProcess::Recover() {
-  const int count = static_cast<int>(hosts_.size());
-  for (int i = 0; i < count; ++i) {
-    const shard::SlotRange slots = shard::SlotRangeOf(i, count);
-    if (absl::Status status = hosts_[i]->core->Recover(slots.first, slots.end); !status.ok()) return status;
+  for (const auto& host : hosts_) {
+    if (absl::Status status = host->shard->Recover(); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -79,16 +75,16 @@ OrchestratorProcess::Host* OrchestratorProcess::OwnerOf(const std::string& saga_
 }
 
 void OrchestratorProcess::PostEvent(saga::Event event) {
-  Host* owner = OwnerOf(event.saga_id);
-  Post(owner, std::move(event), false);
+  if (world_.trace) world_.trace(absl::StrCat(event.saga_id, " event: ", saga::Describe(event)));
+  OwnerOf(event.saga_id)->shard->PostEvent(std::move(event));
 }
 
 void OrchestratorProcess::Request(const std::string& saga_id, shard::Message message) {
-  Post(OwnerOf(saga_id), std::move(message), true);
+  const absl::Status posted = OwnerOf(saga_id)->shard->PostRequest(std::move(message));
+  if (!posted.ok()) world_.auditor->Violated(absl::StrCat("a request is refused: ", posted.ToString()));
 }
 
-void OrchestratorProcess::Post(Host* host, shard::Message message, bool request) {
-  (request ? host->requests : host->events).push_back(std::move(message));
+void OrchestratorProcess::Schedule(Host* host) {
   if (std::exchange(host->scheduled, true)) return;
   const uint64_t occasion = Hash(life_ * 100 + host->index, ++host->runs);
   const bool slow = world_.luck->Strikes(Fault::kSlowShard, occasion);
@@ -96,23 +92,12 @@ void OrchestratorProcess::Post(Host* host, shard::Message message, bool request)
         [this, host] { Run(host); });
 }
 
-// As the shipped loop does it: events before requests, in batches.
 void OrchestratorProcess::Run(Host* host) {
   host->scheduled = false;
   const auto limit =
       static_cast<size_t>(world_.luck->Between("batch", Hash(life_ * 100 + host->index, host->runs), 1, 12));
-  std::vector<shard::Message> batch;
-  for (std::deque<shard::Message>* queue : {&host->events, &host->requests}) {
-    while (!queue->empty() && batch.size() < limit) {
-      if (const auto* event = std::get_if<saga::Event>(&queue->front()); event != nullptr && world_.trace) {
-        world_.trace(absl::StrCat(event->saga_id, " event: ", saga::Describe(*event)));
-      }
-      batch.push_back(std::move(queue->front()));
-      queue->pop_front();
-    }
-  }
-  host->core->Process(std::move(batch));
-  if (host->scheduled || (host->events.empty() && host->requests.empty())) return;
+  const bool more = host->shard->Work(limit);
+  if (host->scheduled || !more) return;
   host->scheduled = true;
   ++host->runs;
   After(0, [this, host] { Run(host); });

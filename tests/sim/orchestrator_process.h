@@ -1,17 +1,16 @@
-// One life of the orchestrator: the shipped shards and timers on virtual time, each shard with a mailbox that it works
-// off at its own pace. A crash is its destruction.
+// One life of the orchestrator: the shipped shards with their mailboxes and the shipped timers, on virtual time. What
+// the simulator brings is the shards' pace, in place of their threads. A crash is its destruction.
 #ifndef TUTTI_TESTS_SIM_ORCHESTRATOR_PROCESS_H_
 #define TUTTI_TESTS_SIM_ORCHESTRATOR_PROCESS_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "orchestrator/effects/timer_queue.h"
-#include "orchestrator/shard/shard_core.h"
+#include "orchestrator/shard/shard.h"
 #include "tests/sim/auditor.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/network.h"
@@ -48,9 +47,7 @@ class OrchestratorProcess final : public effects::TimerService, public effects::
 
  private:
   struct Host {
-    std::unique_ptr<shard::ShardCore> core;
-    std::deque<shard::Message> events;
-    std::deque<shard::Message> requests;
+    std::unique_ptr<shard::Shard> shard;
     uint64_t index = 0;
     bool scheduled = false;
     uint64_t runs = 0;
@@ -58,7 +55,7 @@ class OrchestratorProcess final : public effects::TimerService, public effects::
 
   void PostEvent(saga::Event event);
   Host* OwnerOf(const std::string& saga_id);
-  void Post(Host* host, shard::Message message, bool request);
+  void Schedule(Host* host);
   void Run(Host* host);
   void After(int64_t delay_ms, std::function<void()> action);
   void Died(const absl::Status& why);

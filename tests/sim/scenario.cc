@@ -1,8 +1,11 @@
 #include "tests/sim/scenario.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/shard/slot_range.h"
+#include "orchestrator/store/key_codec.h"
 #include "tests/sim/library.h"
 
 namespace tutti::sim {
@@ -54,6 +57,43 @@ void PlanSagas(Dice* dice, Scenario* scenario) {
   }
 }
 
+// The first and the last slot of each shard, for every number of shards there may be.
+std::set<uint32_t> BorderSlots() {
+  std::set<uint32_t> borders;
+  for (const int count : kShardCounts) {
+    for (int shard = 0; shard < count; ++shard) {
+      const shard::SlotRange range = shard::SlotRangeOf(shard, count);
+      borders.insert({range.first, range.end - 1});
+    }
+  }
+  return borders;
+}
+
+// Ids scattered by chance would hardly ever meet a border. Dice of its own: what else is planned stays as it was.
+void MoveToBorders(Scenario* scenario) {
+  static const std::set<uint32_t> borders = BorderSlots();
+  Dice dice(Hash(scenario->seed, "borders"));
+  for (PlannedSaga& saga : scenario->sagas) {
+    if (!dice.Chance(40)) continue;
+    auto border = borders.begin();
+    std::advance(border, dice.Below(static_cast<int64_t>(borders.size())));
+    const std::string id = saga.id;
+    for (int i = 0; store::SlotOf(saga.id) != *border; ++i) saga.id = absl::StrCat(id, "-", i);
+  }
+}
+
+// Records that cannot be read when the orchestrator comes back.
+void PlanDamage(Scenario* scenario) {
+  Dice dice(Hash(scenario->seed, "damage"));
+  if (!dice.Chance(20)) return;
+  for (int64_t times = dice.Between(1, 2); times > 0; --times) {
+    scenario->faults.push_back({.fault = Fault::kDamagedRecord,
+                                .at_ms = dice.Below(scenario->heal_ms),
+                                .length_ms = dice.Between(1, 2'000),
+                                .target = static_cast<int>(dice.Below(static_cast<int64_t>(scenario->sagas.size())))});
+  }
+}
+
 void PlanFaults(Dice* dice, Scenario* scenario) {
   const auto plan = [&](Fault fault, int percent, int64_t times_max, int64_t length_ms_max, int64_t targets) {
     if (!dice->Chance(percent)) return;
@@ -87,9 +127,17 @@ void PlanRetention(Dice* dice, Scenario* scenario) {
 }  // namespace
 
 const char* Name(Sabotage sabotage) {
-  constexpr const char* kNames[] = {
-      "none",         "send-before-durable", "ack-unsynced", "lose-synced-writes",  "skip-tombstone",
-      "forget-inbox", "ignore-drop",         "no-grace",     "lose-backoff-timers", "forget-too-early"};
+  constexpr const char* kNames[] = {"none",
+                                    "send-before-durable",
+                                    "ack-unsynced",
+                                    "lose-synced-writes",
+                                    "skip-tombstone",
+                                    "forget-inbox",
+                                    "ignore-drop",
+                                    "no-grace",
+                                    "lose-backoff-timers",
+                                    "forget-too-early",
+                                    "damage-is-absence"};
   static_assert(std::size(kNames) == kSabotages);
   return kNames[static_cast<size_t>(sabotage)];
 }
@@ -115,6 +163,8 @@ Scenario MakeScenario(uint64_t seed, Sabotage sabotage) {
     if (dice.Chance(swarm_percent)) scenario.rates[static_cast<size_t>(rate.fault)] = static_cast<int>(per_mille);
   }
   if (dice.Chance(35)) PlanRetention(&dice, &scenario);
+  MoveToBorders(&scenario);
+  PlanDamage(&scenario);
   return scenario;
 }
 

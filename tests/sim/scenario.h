@@ -22,11 +22,14 @@ struct PlannedSaga {
   int64_t again_ms = -1;  // the same start, when the saga may be forgotten
 };
 
+// What the orchestrator may start with.
+inline constexpr int kShardCounts[] = {1, 2, 3, 5, 8, 4, 7, 16};
+
 struct PlannedFault {
   Fault fault = Fault::kCrash;
   int64_t at_ms = 0;
   int64_t length_ms = 0;  // of a clock jump: by how much, either way
-  int target = 0;         // participant, or the new number of shards
+  int target = 0;         // participant, which of kShardCounts, or which of the scenario's sagas
 };
 
 // Deliberate breakages, to prove that the simulator can fail.
@@ -41,8 +44,9 @@ enum class Sabotage {
   kNoGrace,            // the state machine believes that nothing lands after its timeout
   kLoseBackoffTimers,  // retries are never woken
   kForgetTooEarly,     // the sweeper takes every saga that ended for one whose retention is over
+  kDamageIsAbsence,    // a record that cannot be read is taken for one that is not there
 };
-inline constexpr int kSabotages = static_cast<int>(Sabotage::kForgetTooEarly) + 1;
+inline constexpr int kSabotages = static_cast<int>(Sabotage::kDamageIsAbsence) + 1;
 const char* Name(Sabotage sabotage);
 
 struct Scenario {

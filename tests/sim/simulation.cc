@@ -18,7 +18,6 @@ namespace {
 constexpr int64_t kHealedMsMax = 2 * 3'600'000;
 constexpr int64_t kStepsMax = 200'000;
 constexpr int kTidyRounds = 8;
-constexpr int kShardCounts[] = {1, 2, 3, 5, 8, 4, 7, 16};
 
 class Simulation {
  public:
@@ -31,6 +30,7 @@ class Simulation {
   void End(const PlannedFault& fault);
   void Boot(int shards);
   void Crash(Fault fault, int64_t down_ms, int shards);
+  void Damage(int target);  // of the scenario's sagas
   void Sweep();
   void Heal();
   void CountParked();
@@ -87,7 +87,8 @@ void Simulation::Plan(const PlannedFault& fault) {
     Trace(absl::StrCat("fault: ", Name(fault.fault), " ", fault.target, " for ", fault.length_ms, " ms"));
     Begin(fault);
   });
-  const bool lasts = fault.fault != Fault::kCrash && fault.fault != Fault::kClockJump;
+  const bool lasts =
+      fault.fault != Fault::kCrash && fault.fault != Fault::kClockJump && fault.fault != Fault::kDamagedRecord;
   if (!lasts) return;
   timeline_.At(std::min(fault.at_ms + fault.length_ms, scenario_.heal_ms), [this, fault] {
     Trace(absl::StrCat("fault over: ", Name(fault.fault), " ", fault.target));
@@ -99,6 +100,9 @@ void Simulation::Begin(const PlannedFault& fault) {
   switch (fault.fault) {
     case Fault::kCrash:
       return Crash(fault.fault, fault.length_ms, kShardCounts[fault.target]);
+    case Fault::kDamagedRecord:
+      Crash(fault.fault, fault.length_ms, 0);
+      return Damage(fault.target);
     case Fault::kParticipantDown:
       ++down_[fault.target];
       return participants_.SetUp(fault.target, false);
@@ -175,6 +179,15 @@ void Simulation::Crash(Fault fault, int64_t down_ms, int shards) {
   });
 }
 
+void Simulation::Damage(int target) {
+  if (scenario_.sagas.empty()) return;
+  const std::string& saga_id = scenario_.sagas[static_cast<size_t>(target) % scenario_.sagas.size()].id;
+  if (process_ != nullptr || auditor_.IsDamaged(saga_id)) return;
+  if (!disk_.Damage(saga_id, luck_.Draw("damage", Hash(lives_, saga_id)))) return;
+  auditor_.OnDamaged(saga_id);
+  Trace(absl::StrCat(saga_id, " is damaged"));
+}
+
 void Simulation::Sweep() {
   if (process_ == nullptr) return;
   auditor_.OnSweep(timeline_.WallMs() - scenario_.retention_ms);
@@ -197,6 +210,7 @@ void Simulation::Tidy() {
     if (!Failed()) auditor_.OnQuiet(disk_);
   }
   for (const auto& [id, saga] : auditor_.sagas()) {
+    if (saga.damaged) continue;
     for (const storage::v1::StepRecord& step : saga.durable.steps()) {
       if (!step.has_parking() || step.parking().cause() == v1::PARKING_CAUSE_HORIZON) continue;
       auditor_.Violated(
@@ -227,7 +241,7 @@ Outcome Simulation::Run() {
   CountParked();
   if (!Failed()) Tidy();
   for (const PlannedSaga& saga : scenario_.sagas) {
-    if (!auditor_.WasAcknowledged(saga.id)) {
+    if (!auditor_.WasAcknowledged(saga.id) && !auditor_.IsDamaged(saga.id)) {
       auditor_.Violated(absl::StrCat("I6: the start of ", saga.id, " was never acknowledged"));
     }
   }
