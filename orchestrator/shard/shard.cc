@@ -81,11 +81,14 @@ bool Shard::Work(size_t messages_max) {
 }
 
 void Shard::Post(Message message) {
-  {
-    MutexLock lock(&mu_);
-    events_.push_back({std::move(message), std::chrono::steady_clock::now()});
-    wake_.Signal();
-  }
+  MutexLock lock(&mu_);
+  events_.push_back({std::move(message), std::chrono::steady_clock::now()});
+  Announce();
+}
+
+// Under the lock: with its last commit heard of, a shard that is told to stop may be gone once this lock is free.
+void Shard::Announce() {
+  wake_.Signal();
   if (on_post_) on_post_();
 }
 
@@ -94,12 +97,6 @@ void Shard::PostEvent(saga::Event event) {
 }
 
 absl::Status Shard::PostRequest(Message message) {
-  absl::Status accepted = AcceptRequest(std::move(message));
-  if (accepted.ok() && on_post_) on_post_();
-  return accepted;
-}
-
-absl::Status Shard::AcceptRequest(Message message) {
   MutexLock lock(&mu_);
   if (!takes_requests_) {
     return WithReason(
@@ -117,7 +114,7 @@ absl::Status Shard::AcceptRequest(Message message) {
   }
   request_bytes_ += bytes;
   requests_.push_back({std::move(message), std::chrono::steady_clock::now(), bytes});
-  wake_.Signal();
+  Announce();
   return absl::OkStatus();
 }
 

@@ -28,7 +28,7 @@ struct MailboxStatus {
 class Shard {
  public:
   // `on_fatal` runs on the shard's thread when a commit did not end durable; see ShardCore. `on_post` runs on the
-  // poster's when a message has come, for those who call Work.
+  // poster's when a message has come, for those who call Work; it must not call the shard.
   Shard(const ShardContext& context, SlotRange slots, uint64_t seed, std::function<void(const absl::Status&)> on_fatal,
         std::function<void()> on_post = nullptr);
   ~Shard();  // stops
@@ -65,7 +65,7 @@ class Shard {
   };
 
   void Post(Message message);
-  absl::Status AcceptRequest(Message message);
+  void Announce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Loop();
   // Replies, timers and commits before requests: what is under way comes before what is new.
   std::vector<Message> TakeBatch(size_t messages_max);
