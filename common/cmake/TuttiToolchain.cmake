@@ -31,10 +31,10 @@ if(CCACHE_PROGRAM)
 endif()
 
 if(TUTTI_ASAN)
-  # gRPC's headers keep a status code from the wire in its enum, whatever the number is.
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize=enum -fno-sanitize-recover=undefined
-                      -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
+  # Of what includes gRPC's headers: they keep a status code from the wire in its enum, whatever the number is.
+  set(TUTTI_GRPC_OPTIONS -fno-sanitize=enum)
 endif()
 if(TUTTI_FUZZ)
   add_compile_options(-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize=vptr,function
@@ -76,6 +76,7 @@ endfunction()
 tutti_precompiled(tutti_pch)
 tutti_precompiled(tutti_grpc_pch <thread> <grpcpp/grpcpp.h> <grpcpp/generic/generic_stub.h>)
 target_link_libraries(tutti_grpc_pch PUBLIC gRPC::grpc++)
+target_compile_options(tutti_grpc_pch PRIVATE ${TUTTI_GRPC_OPTIONS})
 
 function(tutti_configure target)
   cmake_parse_arguments(ARG "GRPC" "" "DEPS" ${ARGN})
@@ -84,6 +85,7 @@ function(tutti_configure target)
   target_compile_options(${target} PRIVATE ${TUTTI_WARNINGS} -fpch-preprocess -Winvalid-pch)
   if(ARG_GRPC)
     target_link_libraries(${target} PUBLIC gRPC::grpc++ protobuf::libprotobuf)
+    target_compile_options(${target} PRIVATE ${TUTTI_GRPC_OPTIONS})
     target_precompile_headers(${target} REUSE_FROM tutti_grpc_pch)
   else()
     target_precompile_headers(${target} REUSE_FROM tutti_pch)

@@ -2,8 +2,10 @@
 
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <cstring>
-#include <map>
+#include <utility>
+#include <vector>
 
 namespace tutti::api {
 namespace {
@@ -57,8 +59,10 @@ void AppendValue(const Value& value, std::string* out) {
 }
 
 void AppendStruct(const Struct& value, std::string* out) {
-  std::map<absl::string_view, const Value*> fields;
-  for (const auto& [name, field] : value.fields()) fields[name] = &field;
+  std::vector<std::pair<absl::string_view, const Value*>> fields;
+  fields.reserve(static_cast<size_t>(value.fields_size()));
+  for (const auto& [name, field] : value.fields()) fields.emplace_back(name, &field);
+  std::sort(fields.begin(), fields.end());
   AppendNumber(fields.size(), out);
   for (const auto& [name, field] : fields) {
     AppendText(name, out);

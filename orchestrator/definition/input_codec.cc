@@ -88,10 +88,13 @@ class StructReader {
   // Something was not read, because the messages take too much memory already.
   bool full() const { return full_; }
   void Refuse(const std::string& path, std::string description) {
-    if (violations_.size() < kViolationsMax) violations_.push_back({path, std::move(description)});
+    if (!told_enough()) violations_.push_back({path, std::move(description)});
   }
 
  private:
+  // The rest need not be looked at: the whole is refused.
+  bool told_enough() const { return violations_.size() >= kViolationsMax; }
+
   void ReadMessage(const Struct& input, const std::string& path, bool all_required, Message* message);
   void ReadField(const Value& value, const FieldDescriptor& field, const std::string& path, Message* message);
   void ReadMap(const Value& value, const FieldDescriptor& field, const std::string& path, Message* message);
@@ -123,22 +126,22 @@ void StructReader::Read(const Struct& input, const std::string& path, bool all_r
 }
 
 void StructReader::RefuseUnknown(const std::string& path, const std::string& key, const Descriptor& type) {
-  if (violations_.size() >= kViolationsMax) return;
   std::vector<std::string> names;
-  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+  for (int i = 0; i < type.field_count() && !suggester_.spent(); ++i) names.push_back(type.field(i)->name());
   Refuse(path, absl::StrCat("there is no such field", suggester_.For(key, names), "; remove it"));
 }
 
 void StructReader::ReadMessage(const Struct& input, const std::string& path, bool all_required, Message* message) {
   const Descriptor* type = message->GetDescriptor();
-  const std::map<std::string, const Value*> sorted = [&] {
-    std::map<std::string, const Value*> result;
-    for (const auto& [key, value] : input.fields()) result.emplace(key, &value);
-    return result;
-  }();
-  std::set<std::string> given;
-  std::map<const google::protobuf::OneofDescriptor*, std::string> chosen;
-  for (const auto& [key, value] : sorted) {
+  std::vector<std::pair<absl::string_view, const Value*>> sorted;
+  sorted.reserve(static_cast<size_t>(input.fields_size()));
+  for (const auto& [key, value] : input.fields()) sorted.emplace_back(key, &value);
+  std::sort(sorted.begin(), sorted.end());
+  std::set<absl::string_view> given;
+  std::map<const google::protobuf::OneofDescriptor*, absl::string_view> chosen;
+  for (const auto& [name, value] : sorted) {
+    if (told_enough()) return;
+    const std::string key(name);
     const std::string field_path = ChildPath(path, key);
     const FieldDescriptor* field = type->FindFieldByName(key);
     if (field == nullptr) {
@@ -148,9 +151,9 @@ void StructReader::ReadMessage(const Struct& input, const std::string& path, boo
     const bool takes_null = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
                             field->message_type()->full_name() == "google.protobuf.Value";
     if (value->kind_case() == Value::KIND_NOT_SET || (value->has_null_value() && !takes_null)) continue;
-    given.insert(key);
+    given.insert(name);
     if (const auto* oneof = field->real_containing_oneof()) {
-      const auto [it, inserted] = chosen.emplace(oneof, key);
+      const auto [it, inserted] = chosen.emplace(oneof, name);
       if (!inserted) {
         Refuse(field_path, absl::StrCat("only one of `", it->second, "` and `", key, "` can be set; keep one"));
       }
@@ -174,7 +177,7 @@ void StructReader::ReadField(const Value& value, const FieldDescriptor& field, c
   if (!value.has_list_value()) {
     return Refuse(path, absl::StrCat("expected a list for ", TypeName(field), ", found ", Describe(value)));
   }
-  for (int i = 0; i < value.list_value().values_size(); ++i) {
+  for (int i = 0; i < value.list_value().values_size() && !told_enough(); ++i) {
     ReadElement(value.list_value().values(i), field, ItemPath(path, static_cast<size_t>(i)), message);
   }
 }
@@ -185,6 +188,7 @@ void StructReader::ReadMap(const Value& value, const FieldDescriptor& field, con
     return Refuse(path, absl::StrCat("expected an object for ", TypeName(field), ", found ", Describe(value)));
   }
   for (const auto& [key, element] : value.struct_value().fields()) {
+    if (told_enough()) return;
     const std::string entry_path = ChildPath(path, key);
     const absl::StatusOr<Scalar> scalar = ParseScalar(*field.message_type()->map_key(), key, &suggester_);
     if (!scalar.ok()) {

@@ -18,6 +18,8 @@ class Suggester {
  public:
   // " (did you mean `price`?)" for the candidate nearest to `word`, or nothing when none is near.
   std::string For(absl::string_view word, const std::vector<std::string>& candidates);
+  // For says nothing any more.
+  bool spent() const { return left_ == 0; }
 
  private:
   int left_ = limits::kSuggestionsMax;
