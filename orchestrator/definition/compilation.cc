@@ -1,5 +1,6 @@
 #include "orchestrator/definition/compilation.h"
 
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -33,6 +34,11 @@ std::string HeaderMistake(const std::string& name) {
     if (name == reserved) return "the transport sets this header itself; choose another name";
   }
   return "";
+}
+
+bool IsNan(const Scalar& scalar) {
+  const auto* number = std::get_if<double>(&scalar);
+  return number != nullptr && std::isnan(*number);
 }
 
 }  // namespace
@@ -89,7 +95,7 @@ void Compilation::PlanMetadata(const Part& part, const Place& place, CommandPlan
 void Compilation::CheckHeaderText(const TextPlan& value, const std::string& path, int line, size_t* bytes) {
   for (const TextPiece& piece : value.pieces) {
     *bytes += piece.literal.size();
-    if (IsHeaderText(piece.literal)) continue;
+    if (IsHeaderText(piece.literal) && IsHeaderText(piece.fallback.value_or(""))) continue;
     return violations_.AddUnlessKept(
         path, line, "can never be sent: headers are printable ASCII; encode it, in base64 for example");
   }
@@ -115,6 +121,8 @@ void Compilation::PlanRejections(const Part& part, const google::protobuf::Descr
     } else if (absl::StatusOr<Scalar> value = ParseScalar(last, entry.value.text, violations_.suggester());
                !value.ok()) {
       violations_.Add(path, entry.value.line, std::string(value.status().message()));
+    } else if (IsNan(*value)) {
+      violations_.AddUnlessKept(path, entry.value.line, "is equal to no value, itself included; leave the rule out");
     } else {
       plan->rejected_when.push_back(
           {absl::StrCat(entry.key, ": ", entry.value.text), *std::move(fields), *std::move(value)});
@@ -160,7 +168,13 @@ void Compilation::PlanLabels(const Part& part) {
       violations_.Add(path, entry.line,
                       "is not a label; use lower-case letters, digits and '-', starting with a letter");
     }
-    plans_->labels.emplace(entry.key, planner_->CompileText(entry.value, path, {Place::Kind::kLabels, -1}));
+    TextPlan value = planner_->CompileText(entry.value, path, {Place::Kind::kLabels, -1});
+    if (const size_t bytes = ConstantBytes(value); bytes > limits::kLabelBytesMax) {
+      violations_.AddUnlessKept(path, entry.value.line,
+                                absl::StrCat("has ", bytes, " bytes of text; at most ", limits::kLabelBytesMax,
+                                             " can be listed by, so no start would be taken; shorten it"));
+    }
+    plans_->labels.emplace(entry.key, std::move(value));
   }
 }
 
@@ -170,9 +184,17 @@ void Compilation::PlanOutput(const Part& part) {
     violations_.Add(part.path, part.node->line, absl::StrCat("expected a map, found ", part.node->Describe()));
     return;
   }
+  size_t bytes = 0;
   for (const Entry& entry : part.node->entries) {
     const std::string path = ChildPath(part.path, entry.key);
-    plans_->output.emplace_back(entry.key, planner_->CompileValue(entry.value, path, {Place::Kind::kOutput, -1}));
+    ValuePlan value = planner_->CompileValue(entry.value, path, {Place::Kind::kOutput, -1});
+    bytes += entry.key.size() + ConstantBytes(value);
+    plans_->output.emplace_back(entry.key, std::move(value));
+  }
+  if (bytes > limits::kOutputBytesMax) {
+    violations_.AddUnlessKept(part.path, part.node->line,
+                              absl::StrCat("has ", bytes, " bytes of literals; an output has at most ",
+                                           limits::kOutputBytesMax, ", so some would always be left out"));
   }
 }
 

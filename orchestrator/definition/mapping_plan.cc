@@ -46,6 +46,26 @@ absl::Status LeaveUnset(const FieldDescriptor& field) {
 
 }  // namespace
 
+size_t ConstantBytes(const TextPlan& plan) {
+  size_t bytes = 0;
+  for (const TextPiece& piece : plan.pieces) bytes += piece.literal.size();
+  return bytes;
+}
+
+size_t ConstantBytes(const ValuePlan& plan) {
+  size_t bytes = 0;
+  if (const auto* value = std::get_if<Value>(&plan.source)) {
+    bytes = value->ByteSizeLong();
+  } else if (const auto* text = std::get_if<TextPlan>(&plan.source)) {
+    bytes = ConstantBytes(*text);
+  } else if (const auto* map = std::get_if<ValuePlan::Map>(&plan.source)) {
+    for (const ValuePlan::Member& member : *map) bytes += member.key.size() + ConstantBytes(member.value);
+  } else if (const auto* list = std::get_if<ValuePlan::List>(&plan.source)) {
+    for (const ValuePlan& element : *list) bytes += ConstantBytes(element);
+  }
+  return bytes;
+}
+
 bool Scope::HasReply(int step) const {
   return saga_ != nullptr && step < saga_->steps_size() && saga_->steps(step).has_reply();
 }

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_DEFINITION_MAPPING_PLAN_H_
 #define TUTTI_ORCHESTRATOR_DEFINITION_MAPPING_PLAN_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,6 +91,10 @@ struct ValuePlan::Member {
   std::string key;
   ValuePlan value;
 };
+
+// Of the literals in it: the least that it will ever make. References may add nothing.
+size_t ConstantBytes(const TextPlan& plan);
+size_t ConstantBytes(const ValuePlan& plan);
 
 // The messages that references read from.
 struct SourceTypes {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/definition/plan_compiler.h"
@@ -72,6 +73,12 @@ std::string PlanCompiler::Describe(const Reference& reference, const Descriptor*
 std::optional<Reference> PlanCompiler::Resolve(const ReferenceText& text, const std::string& path, int line,
                                                const Place& place) {
   std::optional<Reference> reference = ResolveRoot(text, path, line, place);
+  if (text.fallback.has_value() && absl::StrContains(*text.fallback, "${")) {
+    violations_->AddUnlessKept(path, line,
+                               absl::StrCat("`", text.text,
+                                            "`: a default is taken as it stands and cannot hold a reference; write a "
+                                            "literal"));
+  }
   if (reference.has_value() && reference->IsText() && text.fallback.has_value()) {
     violations_->AddUnlessKept(path, line,
                                absl::StrCat("`", text.text,

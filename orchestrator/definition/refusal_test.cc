@@ -345,6 +345,30 @@ TEST(RefusalTest, WhatCouldNeverBeSent) {
   });
 }
 
+TEST(RefusalTest, WhatCouldNeverBeUsed) {
+  const std::string label(limits::kLabelBytesMax, 'x');
+  const std::string output(limits::kOutputBytesMax, 'x');
+  Check({
+      {"a header's default that is not ASCII",
+       Definition({.pay_more = "      metadata: {x-name: \"${input.user | default('\xC3\xA9')}\"}\n"}),
+       "steps[0].action.metadata.x-name (line 10): can never be sent: headers are printable ASCII; encode it, in "
+       "base64 for example"},
+      {"a label that is too long whatever the input", Definition({.labels = "{l: \"" + label + "${input.user}x\"}"}),
+       "labels.l (line 3): has 257 bytes of text; at most 256 can be listed by, so no start would be taken; shorten "
+       "it"},
+      {"a reference in a default", Definition({.pay = "{user_id: \"${input.user | default('${saga.id}')}\"}"}),
+       "steps[0].action.request.user_id (line 9): `${input.user | default('${saga.id}')}`: a default is taken as it "
+       "stands and cannot hold a reference; write a literal"},
+      {"an output of literals", Definition({.output = "{a: [" + output + "], b: x}"}),
+       "output (line 19): has 262153 bytes of literals; an output has at most 262144, so some would always be left "
+       "out"},
+  });
+  EXPECT_EQ(Refusals(Definition({.labels = "{l: " + label + "}"})), "OK");
+  EXPECT_EQ(Refusals("name: x\nsteps:\n- name: a\n  participant: shop\n  compensation: none\n  action: {method: "
+                     "shop.v1.ThingService/Do, rejected_when: {real: NaN}}\n"),
+            "steps[0].action.rejected_when.real (line 6): is equal to no value, itself included; leave the rule out");
+}
+
 TEST(RefusalTest, DefaultsWhereThereIsAlwaysAValue) {
   const auto told = [](const std::string& reference) {
     return absl::StrCat(
@@ -369,6 +393,8 @@ TEST(RefusalTest, WhatWasKeptBeforeGoesOnCompiling) {
   *record.mutable_descriptors() = compiled->descriptors;
   for (const std::string& text :
        {Definition({.pay = "{user_id: \"${saga.id | default('x')}\"}"}),
+        Definition({.pay = "{user_id: \"${input.user | default('${saga.id}')}\"}"}),
+        Definition({.labels = "{l: " + std::string(limits::kLabelBytesMax + 1, 'x') + "}"}),
         Definition({.pay_more = "      metadata: {x-name: \"\xC3\xA9\"}\n"}), Definition({}) + "%garbage\n"}) {
     EXPECT_NE(Refusals(text), "OK") << text;
     record.set_source(text);
