@@ -1,6 +1,5 @@
 #include "common/grpc_server.h"
 
-#include <openssl/ssl.h>
 #include <pthread.h>
 
 #include <chrono>
@@ -12,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/call_gate.h"
 #include "common/call_interceptor.h"
+#include "common/certificates.h"
 #include "common/health_service.h"
 #include "common/limits.h"
 #include "common/mutex.h"
@@ -62,22 +62,17 @@ class NamesOption final : public grpc::ServerBuilderOption {
 
 // gRPC itself only logs files that it cannot use, and then refuses every connection.
 absl::Status CheckCertificates(const GrpcServerOptions& options) {
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
-  if (SSL_CTX_use_certificate_chain_file(context.get(), options.certificate_file.c_str()) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("certificate_file ", options.certificate_file, ": no PEM certificate can be read from it"));
+  const auto refuse = [](absl::string_view option, const std::string& mistake) {
+    return mistake.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrCat(option, " ", mistake));
+  };
+  absl::Status status = refuse("certificate_file", CertificateMistake(options.certificate_file));
+  if (status.ok()) {
+    status = refuse("private_key_file", PrivateKeyMistake(options.private_key_file, options.certificate_file));
   }
-  if (SSL_CTX_use_PrivateKey_file(context.get(), options.private_key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context.get()) != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("private_key_file ", options.private_key_file,
-                                                   ": no PEM key that fits the certificate can be read from it"));
+  if (status.ok() && !options.client_ca_file.empty()) {
+    status = refuse("client_ca_file", CertificateMistake(options.client_ca_file));
   }
-  if (!options.client_ca_file.empty() &&
-      SSL_CTX_load_verify_locations(context.get(), options.client_ca_file.c_str(), nullptr) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("client_ca_file ", options.client_ca_file, ": no PEM certificate can be read from it"));
-  }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const GrpcServerOptions& options,

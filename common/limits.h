@@ -31,6 +31,9 @@ inline constexpr size_t kDecodedBytesMax = 64 * 1024 * 1024;
 inline constexpr int kJsonLevelsMax = 90;
 inline constexpr int kMessageLevelsMax = 100;  // of a mapped request: what parsers take unless told otherwise
 inline constexpr size_t kDefinitionBytesMax = 1024 * 1024;
+// Scalars, lists and maps: 64 steps with two commands of a hundred fields each are far below it. In a plan each takes
+// some 300 bytes, for as long as there is the revision.
+inline constexpr int kDefinitionValuesMax = 20'000;
 inline constexpr int kDefinitionDepthMax = 32;  // the compiler recurses once per level of nesting
 // Of any duration in a definition: a command older than its horizon is not sent anyway.
 inline constexpr int64_t kDurationMsMax = 7LL * 24 * 60 * 60 * 1000;

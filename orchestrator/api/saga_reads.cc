@@ -15,6 +15,8 @@
 #include "orchestrator/api/filter.h"
 #include "orchestrator/api/page_token.h"
 #include "orchestrator/api/saga_view.h"
+#include "orchestrator/saga/record_check.h"
+#include "orchestrator/store/unreadable.h"
 
 namespace tutti::api {
 namespace {
@@ -29,18 +31,31 @@ int SagasThatFit(size_t bytes) {
 }
 static_assert(limits::kPageBytesMax + limits::kSagaBytesMax <= limits::kAnswerBytesMax);
 
+// A record that its shard will not step must not look as if it went on.
+absl::Status CheckFits(const catalog::Revision* revision, const storage::v1::SagaRecord& record) {
+  if (revision == nullptr) return absl::OkStatus();  // the start is refused then, unless the saga is over
+  const absl::Status fits = saga::CheckRecord(*revision->compiled->recipe(), record);
+  return fits.ok() ? fits : store::UnreadableError(record.saga_id(), fits.message());
+}
+
 void AddPage(const store::ListPage& page, const SagaReads& reads, v1::ListSagasResponse* response, size_t* bytes) {
+  const auto add_unreadable = [&](absl::string_view saga_id, absl::string_view error) {
+    v1::UnreadableSaga* unreadable = response->add_unreadable();
+    unreadable->set_saga_id(ToUtf8(saga_id));  // of an index entry, whatever lies there
+    unreadable->set_error(TruncateUtf8(error, limits::kStatusMessageBytesMax));
+    *bytes += unreadable->ByteSizeLong();
+  };
   for (const storage::v1::SagaRecord& record : page.sagas) {
+    const auto revision = reads.RevisionOf(record);
+    if (const absl::Status fits = CheckFits(revision.get(), record); !fits.ok()) {
+      add_unreadable(record.saga_id(), fits.message());
+      continue;
+    }
     v1::Saga* saga = response->add_sagas();
-    *saga = ToSagaWithoutPayloads(record, reads.RevisionOf(record).get());
+    *saga = ToSagaWithoutPayloads(record, revision.get());
     *bytes += saga->ByteSizeLong();
   }
-  for (const store::UnreadableRecord& record : page.unreadable) {
-    v1::UnreadableSaga* unreadable = response->add_unreadable();
-    unreadable->set_saga_id(record.saga_id);
-    unreadable->set_error(TruncateUtf8(record.error, limits::kStatusMessageBytesMax));
-    *bytes += unreadable->ByteSizeLong();
-  }
+  for (const store::UnreadableRecord& record : page.unreadable) add_unreadable(record.saga_id, record.error);
 }
 
 }  // namespace
@@ -61,7 +76,11 @@ absl::Status SagaReads::Get(const v1::GetSagaRequest& request, v1::GetSagaRespon
   if (request.raw()) return GetRaw(request, response);
   const auto record = reader_->GetSaga(request.saga_id());
   if (!record.ok()) return SagaError(record.status(), request.saga_id());
-  *response->mutable_saga() = ToSaga(*record, RevisionOf(*record).get());
+  const auto revision = RevisionOf(*record);
+  if (const absl::Status fits = CheckFits(revision.get(), *record); !fits.ok()) {
+    return SagaError(fits, request.saga_id());
+  }
+  *response->mutable_saga() = ToSaga(*record, revision.get());
   OmitPayloadsBeyond(limits::kSagaWithPayloadsBytesMax, response->mutable_saga());
   return absl::OkStatus();
 }
@@ -76,7 +95,12 @@ absl::Status SagaReads::GetRaw(const v1::GetSagaRequest& request, v1::GetSagaRes
     response->mutable_raw()->set_error(TruncateUtf8(record.status().message(), limits::kStatusMessageBytesMax));
     return absl::OkStatus();
   }
-  *response->mutable_saga() = ToSaga(*record, RevisionOf(*record).get());
+  const auto revision = RevisionOf(*record);
+  if (const absl::Status fits = CheckFits(revision.get(), *record); !fits.ok()) {
+    response->mutable_raw()->set_error(TruncateUtf8(fits.message(), limits::kStatusMessageBytesMax));
+    return absl::OkStatus();
+  }
+  *response->mutable_saga() = ToSaga(*record, revision.get());
   OmitPayloadsBeyond(limits::kSagaWithPayloadsBytesMax - response->raw().record().size(), response->mutable_saga());
   return absl::OkStatus();
 }

@@ -68,7 +68,11 @@ class SagaReadsTest : public testing::Test {
     record.set_saga_id(saga_id);
     record.set_definition("book-ticket");
     record.set_revision(1);
+    record.set_uid("u");
     record.set_state(v1::SAGA_STATE_SUCCEEDED);
+    record.set_committed_ms(1);
+    record.add_steps()->set_name("charge");
+    record.mutable_steps(0)->set_state(v1::STEP_STATE_SUCCEEDED);
     record.set_input(Json(R"({"user": "u1"})").SerializeAsString());
     record.set_output(Json(R"({"total": "3"})").SerializeAsString());
     return record;
@@ -201,6 +205,43 @@ TEST_F(SagaReadsTest, WhatAListingCouldNotReadIsNamed) {
   ASSERT_EQ(response.unreadable_size(), 1);
   EXPECT_EQ(response.unreadable(0).saga_id(), "newer");
   EXPECT_NE(response.unreadable(0).error(), "");
+}
+
+TEST_F(SagaReadsTest, WhatItsShardWillNotStepDoesNotLookAsIfItWentOn) {
+  SagaRecord damaged = Ended("s");
+  damaged.mutable_steps(0)->mutable_action()->set_attempts(-1);
+  Keep(damaged);
+  v1::GetSagaRequest request;
+  request.set_saga_id("s");
+  v1::GetSagaResponse response;
+  const absl::Status status = reads_.Get(request, &response);
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_NE(status.message().find("step charge cannot be continued"), std::string::npos) << status;
+  request.set_raw(true);
+  ASSERT_TRUE(reads_.Get(request, &response).ok());
+  EXPECT_FALSE(response.has_saga());
+  EXPECT_NE(response.raw().error(), "");
+  v1::ListSagasResponse list;
+  ASSERT_TRUE(reads_.List(v1::ListSagasRequest(), &list).ok());
+  EXPECT_EQ(list.sagas_size(), 0);
+  ASSERT_EQ(list.unreadable_size(), 1);
+  EXPECT_EQ(list.unreadable(0).saga_id(), "s");
+}
+
+TEST_F(SagaReadsTest, AnIdThatIsNoTextCanBeReadByClients) {
+  Keep(Ended("s"));
+  store_.Edit([](store::Tables* tables) {
+    auto& index = (*tables)[store::Column::kIndex];
+    SagaRecord damaged = Ended("s");
+    damaged.set_saga_id("\xff\xfe");
+    for (const std::string& key : store::IndexKeysOf(damaged)) index[key] = "";
+  });
+  v1::ListSagasResponse list;
+  ASSERT_TRUE(reads_.List(v1::ListSagasRequest(), &list).ok());
+  ASSERT_EQ(list.unreadable_size(), 1);
+  v1::ListSagasResponse read;
+  EXPECT_TRUE(read.ParseFromString(list.SerializeAsString()));
+  EXPECT_EQ(read.unreadable(0).saga_id(), "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 // Pages that find one saga for every hundred entries they look at, without end.

@@ -68,6 +68,7 @@ class SagaServiceTest : public testing::Test {
 
   void CommitPoint(storage::v1::SagaRecord* record) {
     record->set_committed_ms(record->started_ms() + 5);
+    record->mutable_steps(0)->set_state(v1::STEP_STATE_SUCCEEDED);
     world_.router().Write(record, {v1::EVENT_TYPE_STEP_SUCCEEDED, v1::EVENT_TYPE_SAGA_COMMITTED});
   }
   void End(storage::v1::SagaRecord* record, v1::SagaState state) {
@@ -368,7 +369,10 @@ TEST_F(SagaServiceTest, GetShowsParkingAndSettling) {
   EXPECT_EQ(response.saga().input().fields().at("user").string_value(), "u1");
 
   record = world_.NewSaga("b-2");
-  record.mutable_steps(0)->mutable_action()->add_open()->set_number(1);
+  record.mutable_steps(0)->mutable_action()->set_attempts(1);
+  auto* attempt = record.mutable_steps(0)->mutable_action()->add_open();
+  attempt->set_number(1);
+  attempt->set_phase(storage::v1::ATTEMPT_PHASE_LINGERING);
   End(&record, v1::SAGA_STATE_COMPENSATED);
   request.set_saga_id("b-2");
   ASSERT_TRUE(Call(&v1::SagaService::Stub::GetSaga, request, &response).ok());

@@ -41,6 +41,12 @@ class Commitment {
   absl::Status detail_ ABSL_GUARDED_BY(mu_);
 };
 
+// What is compiled has them in a form of its own, which revisions share.
+void ForgetTypes(storage::v1::DefinitionRecord* record) {
+  record->clear_descriptors();
+  record->clear_participant_types();
+}
+
 }  // namespace
 
 Catalog::Catalog(store::SagaStore* store, const store::SagaReader* reader, definition::DescriptorSource* descriptors,
@@ -67,6 +73,7 @@ absl::Status Catalog::Load() {
     auto revision = std::make_shared<Revision>();
     revision->compiled = compiled->definition;
     revision->record = std::move(record);
+    ForgetTypes(&revision->record);
     loaded[revision->record.name()][revision->record.revision()] = std::move(revision);
   }
   MutexLock lock(&mu_);
@@ -109,6 +116,7 @@ absl::StatusOr<ApplyResult> Catalog::Apply(absl::string_view source, bool dry_ru
     MutexLock change_lock(&change_mu_);
     if (Newest(revision->record.name()) != newest) continue;  // somebody was faster: it may even be the same content
     if (absl::Status status = Keep(revision->record); !status.ok()) return status;
+    ForgetTypes(&revision->record);
     MutexLock lock(&mu_);
     revisions_[revision->record.name()][revision->record.revision()] = revision;
     return ApplyResult{std::move(revision), false};

@@ -19,7 +19,7 @@
 namespace tutti::catalog {
 
 struct Revision {
-  storage::v1::DefinitionRecord record;
+  storage::v1::DefinitionRecord record;  // without the types it was resolved against
   std::shared_ptr<const definition::CompiledDefinition> compiled;
 };
 

@@ -118,6 +118,8 @@ void Compilation::PlanRejections(const Part& part, const google::protobuf::Descr
       violations_.Add(path, entry.line, absl::StrCat("is ", TypeName(last), "; name a field with a single value"));
     } else if (!entry.value.IsScalar()) {
       violations_.Add(path, entry.value.line, absl::StrCat("expected one value, found ", entry.value.Describe()));
+    } else if (absl::StrContains(entry.value.text, "${") && violations_.of() == Violations::Of::kApplied) {
+      violations_.Add(path, entry.value.line, "is compared as it stands and cannot hold a reference; write a literal");
     } else if (absl::StatusOr<Scalar> value = ParseScalar(last, entry.value.text, violations_.suggester());
                !value.ok()) {
       violations_.Add(path, entry.value.line, std::string(value.status().message()));

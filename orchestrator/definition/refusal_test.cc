@@ -265,6 +265,8 @@ TEST(RefusalTest, OutcomesRetriesAndHeaders) {
        at + "rejected_when.refsed (line 4): `refsed`: shop.v1.PayReply has no field `refsed` (did you mean "
             "`refused`?); it has "
             "payment_id, balance, points, order, tags, note, currency, refused, counts, time"},
+      {"rejected_when a reference", action("rejected_when: {payment_id: '${input.user}'}"),
+       at + "rejected_when.payment_id (line 4): is compared as it stands and cannot hold a reference; write a literal"},
       {"rejected_when value", action("rejected_when: {refused: yes}"),
        at + "rejected_when.refused (line 4): `yes` is not bool; write true or false"},
   });
@@ -324,6 +326,10 @@ TEST(RefusalTest, LimitsHold) {
   for (int i = 0; i < 17; ++i) absl::StrAppend(&labels, "l", i, ": a,");
   EXPECT_EQ(Refusals(Definition({.labels = labels + "}"})),
             "labels (line 3): must be a map of at most 16 labels to texts");
+  std::string values = "name: x\nlist: [";
+  for (int i = 0; i < limits::kDefinitionValuesMax; ++i) values += "{},";
+  EXPECT_EQ(Refusals(values + "]\n"),
+            "definition (line 2): the text has more than 20000 values; pass large lists by reference");
   EXPECT_EQ(Refusals("name: " + std::string(1024 * 1024, 'x')),
             "definition: the text has 1048582 bytes, at most 1048576 are allowed");
 }
@@ -394,6 +400,7 @@ TEST(RefusalTest, WhatWasKeptBeforeGoesOnCompiling) {
   for (const std::string& text :
        {Definition({.pay = "{user_id: \"${saga.id | default('x')}\"}"}),
         Definition({.pay = "{user_id: \"${input.user | default('${saga.id}')}\"}"}),
+        Definition({.pay_more = "      rejected_when: {payment_id: '${input.user}'}\n"}),
         Definition({.labels = "{l: " + std::string(limits::kLabelBytesMax + 1, 'x') + "}"}),
         Definition({.pay_more = "      metadata: {x-name: \"\xC3\xA9\"}\n"}), Definition({}) + "%garbage\n"}) {
     EXPECT_NE(Refusals(text), "OK") << text;

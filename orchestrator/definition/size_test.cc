@@ -66,15 +66,13 @@ TEST_F(SizeTest, TextsValuesAndMessagesEndThereAsWell) {
 
 // What is counted on the way is the least a value takes; varints may have ten bytes.
 TEST_F(SizeTest, TheRequestItselfIsMeasuredInTheEnd) {
-  shop::v1::Thing reply;
-  Use({.input = "{x: string}",
-       .request = absl::StrCat("{text: \"${input.x}\", things: [", Times(30'000, "{number: -1}"), "]}")},
+  const std::string literal = absl::StrCat("{text: ", std::string(360'000, 'l'), "}");
+  Use({.input = "{x: string}", .request = absl::StrCat("{text: \"${input.x}\", things: [", literal, "]}")},
       absl::StrCat(R"({"x":")", std::string(250 * 1024, 'x'), R"("})"));
   EXPECT_TRUE(Request().ok()) << Request().status();
   EXPECT_LE(Request()->bytes.size(), limits::kRequestBytesMax);
   Use({.input = "{x: string}",
-       .request =
-           absl::StrCat("{texts: [", Times(3, "\"${input.x}\""), "], things: [", Times(30'000, "{number: -1}"), "]}")},
+       .request = absl::StrCat("{texts: [", Times(3, "\"${input.x}\""), "], things: [", literal, "]}")},
       absl::StrCat(R"({"x":")", std::string(250 * 1024, 'x'), R"("})"));
   EXPECT_THAT(Error(), AllOf(HasSubstr("request: has 11"), HasSubstr("at most 1048576 are sent")));
 }

@@ -49,76 +49,6 @@ absl::Status CheckLanguage(const FileDescriptorProto& file, const std::string& p
       "a descriptor set of that, and name it as the participant's descriptor_set in participants.yaml"));
 }
 
-class ErrorCollector final : public DescriptorPool::ErrorCollector {
- public:
-  ErrorCollector(std::string participant, std::vector<TypePool::Problem>* problems)
-      : participant_(std::move(participant)), problems_(problems) {}
-
-  void AddError(const std::string& file, const std::string& element, const google::protobuf::Message*, ErrorLocation,
-                const std::string& message) override {
-    problems_->push_back({participant_, element, absl::StrCat(file, ": ", element, ": ", message)});
-  }
-
- private:
-  const std::string participant_;
-  std::vector<TypePool::Problem>* const problems_;
-};
-
-// In the order that protobuf needs: what a file imports comes before it. Chains of imports may be long, so there is no
-// recursion.
-class PoolBuilder {
- public:
-  PoolBuilder(const FileSet& files, DescriptorPool* pool, std::vector<TypePool::Problem>* problems)
-      : files_(files), pool_(pool), problems_(problems) {}
-
-  // Ends at the first file that cannot be built.
-  void BuildAll() {
-    for (const auto& [name, file] : files_.files()) {
-      if (!Open(file)) return;
-      while (!stack_.empty()) {
-        if (!Advance()) return;
-      }
-    }
-  }
-
- private:
-  struct Frame {
-    const FileSet::File* file = nullptr;
-    int imports_done = 0;
-  };
-
-  bool Open(const FileSet::File& file) {
-    if (pool_->FindFileByName(file.proto.name()) != nullptr) return true;
-    if (!open_.insert(file.proto.name()).second) return Fail(file, "imports itself, by way of others");
-    stack_.push_back({.file = &file});
-    return true;
-  }
-
-  bool Advance() {
-    const FileSet::File& file = *stack_.back().file;
-    if (stack_.back().imports_done < file.proto.dependency_size()) {
-      const std::string& import = file.proto.dependency(stack_.back().imports_done++);
-      const FileSet::File* imported = files_.Find(import);
-      return imported == nullptr ? Fail(file, absl::StrCat("imports ", import, ", which was not given"))
-                                 : Open(*imported);
-    }
-    stack_.pop_back();
-    ErrorCollector errors(file.origin, problems_);
-    return pool_->BuildFileCollectingErrors(file.proto, &errors) != nullptr;
-  }
-
-  bool Fail(const FileSet::File& file, absl::string_view what) {
-    problems_->push_back({file.origin, "", absl::StrCat(file.proto.name(), " ", what)});
-    return false;
-  }
-
-  const FileSet& files_;
-  DescriptorPool* const pool_;
-  std::vector<TypePool::Problem>* const problems_;
-  std::set<std::string> open_;
-  std::vector<Frame> stack_;
-};
-
 // The file and all it imports.
 FileSet ClosureOf(const FileSet& files, const std::string& name) {
   FileSet closure;
@@ -180,29 +110,39 @@ absl::Status TypePool::UseInInput(const std::string& name, const NamedType& type
       "of one of them in the input instead"));
 }
 
-TypePool::Pool* TypePool::PoolFor(const FileSet& files) {
+TypePool::Pool* TypePool::PoolFor(const FileSet& files, const FileSet& beside) {
   for (const auto& pool : pools_) {
-    if (!pool->files.FindMisfit(files).empty()) continue;
+    if (!pool->files.FindMisfit(beside).empty()) continue;
     pool->files.AddAll(files);
     return pool.get();
   }
   pools_.push_back(std::make_unique<Pool>());
   pools_.back()->files.AddAll(files);
-  pools_.back()->descriptors = std::make_unique<DescriptorPool>();
   return pools_.back().get();
 }
 
 std::vector<TypePool::Problem> TypePool::Build(const FileDescriptorProto* inline_input) {
   std::vector<Problem> problems;
-  if (inline_input != nullptr) {
-    const absl::Status status = input_files_.Add(*inline_input, "");
-    if (!status.ok()) problems.push_back({"", "", std::string(status.message())});
+  for (const std::string& participant : participants_) {
+    pool_of_[participant] = PoolFor(given_[participant], given_[participant]);
   }
-  for (const std::string& participant : participants_) pool_of_[participant] = PoolFor(given_[participant]);
-  input_pool_ = PoolFor(input_files_);
+  FileSet with_inline = input_files_;
+  if (inline_input != nullptr) {
+    const absl::Status status = with_inline.Add(*inline_input, "");
+    if (!status.ok()) problems.push_back({"", "", std::string(status.message())});
+    // What it imports of protobuf's own; itself it is of this definition alone.
+    for (const std::string& import : inline_input->dependency()) input_files_.AddStandard(import);
+  }
+  input_pool_ = PoolFor(input_files_, with_inline);
   for (const auto& pool : pools_) {
-    PoolBuilder(pool->files, pool->descriptors.get(), &problems).BuildAll();
+    pool->descriptors = SharedPool(pool->files, &problems);
     pool->files = FileSet();
+  }
+  input_descriptors_ = input_pool_->descriptors.get();
+  if (inline_input != nullptr && problems.empty()) {
+    inline_pool_ = std::make_unique<DescriptorPool>(input_descriptors_);
+    BuildFile(*inline_input, "", inline_pool_.get(), &problems);
+    input_descriptors_ = inline_pool_.get();
   }
   given_.clear();
   input_files_ = FileSet();
@@ -221,11 +161,11 @@ const google::protobuf::ServiceDescriptor* TypePool::FindService(const std::stri
 }
 
 const Descriptor* TypePool::FindInputMessage(const std::string& name) const {
-  return input_pool_->descriptors->FindMessageTypeByName(name);
+  return input_descriptors_->FindMessageTypeByName(name);
 }
 
 const FileDescriptor* TypePool::FindFile(const NamedType& type) const {
-  const DescriptorPool* pool = type.participant.empty() ? input_pool_->descriptors.get() : PoolOf(type.participant);
+  const DescriptorPool* pool = type.participant.empty() ? input_descriptors_ : PoolOf(type.participant);
   return pool == nullptr ? nullptr : pool->FindFileByName(type.file);
 }
 

@@ -14,6 +14,7 @@
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
 #include "orchestrator/definition/file_set.h"
+#include "orchestrator/definition/shared_pool.h"
 
 namespace tutti::definition {
 
@@ -30,11 +31,7 @@ struct NamedType {
 // its name, and types of one name may differ (type_match.h). Thread-safe after Build.
 class TypePool {
  public:
-  struct Problem {
-    std::string participant;  // empty: the input's
-    std::string element;      // "shop.v1.Item.price"
-    std::string description;
-  };
+  using Problem = PoolProblem;
 
   TypePool();
   ~TypePool();
@@ -66,10 +63,11 @@ class TypePool {
  private:
   struct Pool {
     FileSet files;
-    std::unique_ptr<google::protobuf::DescriptorPool> descriptors;
+    std::shared_ptr<const google::protobuf::DescriptorPool> descriptors;
   };
 
-  Pool* PoolFor(const FileSet& files);
+  // One that has, or takes, `files`, and where `beside`, which holds them, would fit as a whole.
+  Pool* PoolFor(const FileSet& files, const FileSet& beside);
   const google::protobuf::DescriptorPool* PoolOf(const std::string& participant) const;
 
   std::vector<std::string> participants_;  // in the order of their first files
@@ -78,6 +76,8 @@ class TypePool {
   std::vector<std::unique_ptr<Pool>> pools_;
   std::map<std::string, Pool*> pool_of_;  // by participant
   Pool* input_pool_ = nullptr;
+  std::unique_ptr<google::protobuf::DescriptorPool> inline_pool_;        // on top of it, where the input is inline
+  const google::protobuf::DescriptorPool* input_descriptors_ = nullptr;  // of the two, the one to look into
   std::unique_ptr<google::protobuf::DynamicMessageFactory> factory_;
 };
 

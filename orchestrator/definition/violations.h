@@ -37,6 +37,7 @@ class Violations {
   // For what an earlier version let pass: no mistake of a kept text.
   void AddUnlessKept(absl::string_view path, int line, std::string description);
 
+  Of of() const { return of_; }
   Suggester* suggester() { return &suggester_; }
 
   bool empty() const { return entries_.empty(); }

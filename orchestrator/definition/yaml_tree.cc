@@ -137,7 +137,18 @@ class TreeBuilder final : public YAML::EventHandler {
     Place(std::move(node));
   }
 
+  // Each value may become a message of its own in the plan of a mapping, kept as long as the revision.
+  void Count(int line) {
+    if (++values_ != limits::kDefinitionValuesMax + 1) return;
+    if (violations_->of() == Violations::Of::kApplied) {
+      throw Refusal{"", line,
+                    absl::StrCat("the text has more than ", limits::kDefinitionValuesMax,
+                                 " values; pass large lists by reference")};
+    }
+  }
+
   void Place(Node node) {
+    Count(node.line);
     if (stack_.empty()) {
       root_ = std::move(node);
       has_root_ = true;
@@ -155,6 +166,7 @@ class TreeBuilder final : public YAML::EventHandler {
   Violations* const violations_;
   Node root_;
   bool has_root_ = false;
+  int values_ = 0;
   std::vector<Frame> stack_;
   std::vector<std::map<std::string, int>> seen_;  // the keys of each open map, with their lines
 };

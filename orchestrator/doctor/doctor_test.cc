@@ -122,6 +122,15 @@ TEST_F(DoctorTest, DamagedBytes) {
   EXPECT_THAT(Raw("s1"), testing::AllOf(StartsWith("# 10 bytes: its stored bytes are damaged\n"), HasSubstr("ffff20")));
 }
 
+TEST_F(DoctorTest, KeysThatAreTooShort) {
+  for (const char* column : {"saga", "active", "history"}) Put(column, "\x01", "");
+  EXPECT_THAT(Flaws(), testing::UnorderedElementsAre("column saga: a key cannot be understood: 01",
+                                                     "column active: a key cannot be understood: 01",
+                                                     "column history: a key cannot be understood: 01"));
+  Put("history", store::SagaKey("s1") + std::string("\0x", 2), "");
+  EXPECT_THAT(Flaws(), testing::Contains(StartsWith("history of saga s1: event ")));
+}
+
 TEST_F(DoctorTest, ARecordOfANewerVersion) {
   EditSaga([](SagaRecord* record) { record->set_version(99); });
   EXPECT_THAT(Flaws(), ElementsAre(HasSubstr("saga s1: saga s1 was written by a newer version")));

@@ -1,14 +1,14 @@
 #include "orchestrator/effects/participant_endpoint.h"
 
 #include <algorithm>
-#include <fstream>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/certificates.h"
 #include "common/limits.h"
+#include "common/read_file.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -21,27 +21,8 @@ namespace tutti::effects {
 namespace {
 
 constexpr unsigned kCertificateRefreshSeconds = 10;
-constexpr size_t kPemBytesMax = 1024 * 1024;
+constexpr size_t kHostBytesMax = 253;      // of DNS; TLS has one byte for the length, and gRPC aborts on more
 constexpr int kConnectTimeoutMs = 20'000;  // gRPC's own: TCP, TLS and the first frames, at any distance
-
-// At most one byte more than the limit; nothing when the file cannot be read.
-std::string ReadUpTo(const std::string& path, size_t bytes_max) {
-  std::ifstream file(path, std::ios::binary);
-  std::string content(bytes_max + 1, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-  return content;
-}
-
-std::string PemMistake(const std::string& path, absl::string_view holds) {
-  const std::string content = ReadUpTo(path, kPemBytesMax);
-  if (content.empty()) return absl::StrCat("cannot read ", path, ", or it is empty");
-  if (content.size() > kPemBytesMax || !absl::StrContains(content, "-----BEGIN") ||
-      !absl::StrContains(content, absl::StrCat(holds, "-----"))) {
-    return absl::StrCat(path, " holds no ", holds, " in PEM");
-  }
-  return "";
-}
 
 std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ParticipantEndpoint& endpoint) {
   if (!endpoint.UsesTls()) return grpc::InsecureChannelCredentials();
@@ -66,18 +47,24 @@ std::vector<EndpointMistake> MistakesOf(const ParticipantEndpoint& endpoint) {
   if (endpoint.certificate_file.empty() != endpoint.private_key_file.empty()) {
     add("tls", "certificate_file and private_key_file go together; give both or none");
   }
-  const std::tuple<const char*, const std::string*, const char*> files[] = {
-      {"tls.ca_file", &endpoint.ca_file, "CERTIFICATE"},
-      {"tls.certificate_file", &endpoint.certificate_file, "CERTIFICATE"},
-      {"tls.private_key_file", &endpoint.private_key_file, "PRIVATE KEY"}};
-  for (const auto& [setting, path, holds] : files) {
-    if (path->empty()) continue;
-    if (const std::string mistake = PemMistake(*path, holds); !mistake.empty()) add(setting, mistake);
+  const auto add_of_file = [&](const char* setting, const std::string& mistake) {
+    if (!mistake.empty()) add(setting, mistake);
+  };
+  if (!endpoint.ca_file.empty()) add_of_file("tls.ca_file", CertificateMistake(endpoint.ca_file));
+  if (!endpoint.certificate_file.empty()) {
+    add_of_file("tls.certificate_file", CertificateMistake(endpoint.certificate_file));
+  }
+  if (!endpoint.private_key_file.empty()) {
+    add_of_file("tls.private_key_file", PrivateKeyMistake(endpoint.private_key_file, endpoint.certificate_file));
   }
   if (!endpoint.bearer_token_file.empty() && !endpoint.UsesTls()) {
     add("bearer_token_file", "needs tls: the token would travel in the clear");
   } else if (const auto token = ReadBearerToken(endpoint); !token.ok()) {
     add("bearer_token_file", token.status().message());
+  }
+  if (endpoint.server_name.size() > kHostBytesMax) {
+    add("tls.server_name",
+        absl::StrCat("has ", endpoint.server_name.size(), " bytes, a host name at most ", kHostBytesMax));
   }
   if (endpoint.max_in_flight < 1 || endpoint.max_in_flight > limits::kConcurrencyMax) {
     add("concurrency", absl::StrCat("must be a whole number from 1 to ", limits::kConcurrencyMax));
@@ -129,13 +116,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, 
 absl::StatusOr<std::string> ReadBearerToken(const ParticipantEndpoint& endpoint) {
   const std::string& path = endpoint.bearer_token_file;
   if (path.empty()) return std::string();
-  const std::string content = ReadUpTo(path, limits::kBearerTokenBytesMax);
-  if (content.empty()) return absl::InvalidArgumentError(absl::StrCat("no token can be read from ", path));
-  if (content.size() > limits::kBearerTokenBytesMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, " has more than ", limits::kBearerTokenBytesMax, " bytes; such a token fits no header"));
+  const auto content = ReadRegularFile(path, limits::kBearerTokenBytesMax);
+  if (!content.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("no token can be read from ", content.status().message()));
   }
-  std::string token(absl::StripAsciiWhitespace(content));
+  std::string token(absl::StripAsciiWhitespace(*content));
   const bool legal =
       !token.empty() && std::all_of(token.begin(), token.end(), [](unsigned char c) { return absl::ascii_isgraph(c); });
   if (!legal) return absl::InvalidArgumentError(absl::StrCat(path, " does not hold a token"));

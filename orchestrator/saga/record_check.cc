@@ -1,8 +1,10 @@
 #include "orchestrator/saga/record_check.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/saga/record_query.h"
 
@@ -19,7 +21,13 @@ bool IsTime(int64_t ms) {
   return ms >= 0 && ms < int64_t{1} << 60;
 }
 
+// What travels in headers; gRPC aborts on anything else.
+bool IsHeaderText(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return absl::ascii_isprint(c); });
+}
+
 bool IsCommandSound(const CommandRecord& command) {
+  if (!IsHeaderText(command.key())) return false;
   if (command.attempts() < 0 || command.budget_start() < 0 || command.budget_start() > command.attempts()) return false;
   if (command.unmarked_attempt() < 0 || command.unmarked_attempt() > command.attempts()) return false;
   if (command.refusals() < 0 || !IsTime(command.born_ms()) || !IsTime(command.retry_at_ms())) return false;
@@ -80,6 +88,9 @@ absl::Status CheckRecord(const Recipe& recipe, const SagaRecord& record) {
                                             recipe.definition, ": ", what));
   };
   if (record.uid().empty()) return damaged("it has no uid");
+  if (!IsHeaderText(record.uid()) || !IsHeaderText(record.traceparent()) || !IsHeaderText(record.tracestate())) {
+    return damaged("its uid or its trace context is not printable ASCII");
+  }
   if (!v1::SagaState_IsValid(record.state()) || record.state() == v1::SAGA_STATE_UNSPECIFIED) {
     return damaged("its state is unknown");
   }

@@ -47,6 +47,11 @@ TEST(RecordCheckTest, ARecordThatFitsIsAccepted) {
 TEST(RecordCheckTest, WhateverCannotBeSteppedIsDataLoss) {
   const std::function<void(SagaRecord*)> damages[] = {
       [](SagaRecord* r) { r->clear_uid(); },
+      [](SagaRecord* r) { r->set_uid("u\n"); },
+      [](SagaRecord* r) { r->set_traceparent("00-\xC3\xA9"); },
+      [](SagaRecord* r) { r->set_tracestate("\x01"); },
+      [](SagaRecord* r) { r->mutable_steps(0)->mutable_action()->set_key("k\x7f"); },
+      [](SagaRecord* r) { r->mutable_steps(1)->mutable_compensation()->set_key("\t"); },
       [](SagaRecord* r) { r->set_committed_ms(1); },
       [](SagaRecord* r) { r->set_state(v1::SAGA_STATE_SUCCEEDED); },
       [](SagaRecord* r) { r->set_started_ms(-1); },

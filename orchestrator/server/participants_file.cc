@@ -1,13 +1,9 @@
 #include "orchestrator/server/participants_file.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -15,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "common/ids.h"
 #include "common/limits.h"
+#include "common/read_file.h"
 #include "orchestrator/definition/scalar.h"
 #include "orchestrator/definition/violations.h"
 #include "orchestrator/definition/yaml_tree.h"
@@ -184,12 +181,10 @@ absl::StatusOr<std::vector<Participant>> ParseParticipants(const std::string& te
 }
 
 absl::StatusOr<std::vector<Participant>> ReadParticipants(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": ", std::strerror(errno)));
+  const absl::StatusOr<std::string> text = ReadRegularFile(path, limits::kDefinitionBytesMax);
+  if (!text.ok()) return text.status();
   absl::StatusOr<std::vector<Participant>> participants =
-      ParseParticipants(text.str(), std::filesystem::absolute(path).parent_path().string());
+      ParseParticipants(*text, std::filesystem::absolute(path).parent_path().string());
   if (!participants.ok()) {
     return absl::Status(participants.status().code(), absl::StrCat(path, ": ", participants.status().message()));
   }

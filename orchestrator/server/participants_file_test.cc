@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "common/certificates_testing.h"
+
 namespace tutti::server {
 namespace {
 
@@ -35,7 +37,7 @@ class Folder {
 
 TEST(ParticipantsFileTest, ReadsEverySetting) {
   const Folder folder({"token"});
-  folder.Write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+  WriteSelfSignedCertificate(folder.path());
   const auto participants = ParseParticipants(R"(
 participants:
   payment:
@@ -46,7 +48,7 @@ participants:
     concurrency: 7
     load_balancing: round_robin
     bearer_token_file: token
-    tls: {ca_file: ca.pem, server_name: payment.internal}
+    tls: {ca_file: cert.pem, server_name: payment.internal}
   shop: {target: "unix:/tmp/shop"}
 )",
                                               folder.path());
@@ -62,7 +64,7 @@ participants:
   EXPECT_EQ(payment.endpoint.load_balancing, "round_robin");
   EXPECT_EQ(payment.endpoint.bearer_token_file, folder.path() + "/token");
   EXPECT_TRUE(payment.endpoint.UsesTls());
-  EXPECT_EQ(payment.endpoint.ca_file, folder.path() + "/ca.pem");
+  EXPECT_EQ(payment.endpoint.ca_file, folder.path() + "/cert.pem");
   EXPECT_EQ(payment.endpoint.server_name, "payment.internal");
   EXPECT_FALSE(participants->at(1).traits.barrier);
   EXPECT_FALSE(participants->at(1).traits.refusals_open);
@@ -155,6 +157,21 @@ TEST(ParticipantsFileTest, ATokenNeedsTls) {
           .status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("participants.payment.bearer_token_file (line 4)"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("needs tls"));
+}
+
+TEST(ParticipantsFileTest, AServerNameFitsTls) {
+  const auto read = [](size_t bytes) {
+    return ParseParticipants(
+               "participants:\n  payment:\n    target: a:1\n    tls:\n      server_name: " + std::string(bytes, 'x'),
+               "/")
+        .status();
+  };
+  EXPECT_TRUE(read(253).ok()) << read(253);
+  EXPECT_THAT(std::string(read(254).message()), HasSubstr("participants.payment.tls.server_name (line 5)"));
+}
+
+TEST(ParticipantsFileTest, WhatIsNoFileIsNotWaitedFor) {
+  EXPECT_THAT(std::string(ReadParticipants("/dev/zero").status().message()), HasSubstr("/dev/zero: is a pipe"));
 }
 
 TEST(ParticipantsFileTest, MissingFileIsNamed) {

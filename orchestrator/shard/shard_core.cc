@@ -232,6 +232,9 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::Find(const std::string& saga_id)
 absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   auto resident = std::make_unique<Resident>();
   resident->recipe = context_.recipes->Find(record.definition(), record.revision());
+  if (resident->recipe == nullptr && record.revision() < 1) {
+    return store::UnreadableError(record.saga_id(), absl::StrCat("it is pinned to revision ", record.revision()));
+  }
   if (resident->recipe == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(
         "saga ", record.saga_id(), " is pinned to revision ", record.revision(), " of definition ", record.definition(),

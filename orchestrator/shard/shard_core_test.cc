@@ -369,6 +369,21 @@ TEST_F(UnreadableTest, WhatDoesNotFitItsRecipe) {
   ExpectSteppedOver("does not fit");
 }
 
+TEST_F(UnreadableTest, WhatHasNoVersion) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->clear_version(); });
+  ExpectSteppedOver("no version");
+}
+
+TEST_F(UnreadableTest, ARevisionThatNeverWas) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->set_revision(-1); });
+  ExpectSteppedOver("pinned to revision -1");
+}
+
+TEST_F(UnreadableTest, WhatNoHeaderCanCarry) {
+  EditRecord([](storage::v1::SagaRecord* record) { record->mutable_steps(0)->mutable_action()->set_key("a\n"); });
+  ExpectSteppedOver("step charge cannot be continued");
+}
+
 TEST_F(UnreadableTest, ARevisionThatIsMissingRefusesTheStart) {
   EditRecord([](storage::v1::SagaRecord* record) { record->set_revision(7); });
   const absl::Status status = core_->Recover(0, limits::kSlots);

@@ -33,6 +33,11 @@ class StoreAudit {
   void Say(std::string where, std::string what) { flaw_({std::move(where), std::move(what)}); }
   void SayOfSaga(absl::string_view saga_id, std::string what) { Say(absl::StrCat("saga ", saga_id), std::move(what)); }
 
+  void SayOfKey(Column column, absl::string_view key) {
+    Say(absl::StrCat("column ", kColumnNames[static_cast<size_t>(column)]),
+        absl::StrCat("a key cannot be understood: ", absl::BytesToHexString(key)));
+  }
+
   // Visits every key of the column; tells when it cannot be read to its end.
   void Each(Column column, const std::function<void(Walk*)>& visit) {
     const auto walk = view_.Range(column, "", "");
@@ -58,6 +63,7 @@ class StoreAudit {
       const std::string saga_id(SagaIdOfKey(key));
       const auto record = ParseSaga(walk->value(), saga_id, Extent::kWhole);
       walk->Next();
+      if (saga_id.empty()) return SayOfKey(Column::kSaga, key);
       if (key != SagaKey(saga_id)) return SayOfSaga(saga_id, "lies in a slot that is not its own");
       if (!record.ok()) return SayOfSaga(saga_id, std::string(record.status().message()));
       Record(key, *record);
@@ -108,6 +114,7 @@ class StoreAudit {
       ++counts_.active;
       const std::string key(walk->key());
       walk->Next();
+      if (SagaIdOfKey(key).empty()) return SayOfKey(Column::kActive, key);
       // One that is unreadable or not active was told of with its record.
       if (!Has(Column::kSaga, key)) SayUnread(std::string(SagaIdOfKey(key)), "among the active ones");
     });
@@ -143,7 +150,7 @@ class StoreAudit {
   void History() {
     Each(Column::kHistory, [this](Walk* walk) {
       if (walk->key().size() < kHistoryKeyBytesMin) {
-        Say("history", absl::StrCat("a key cannot be understood: ", absl::BytesToHexString(walk->key())));
+        SayOfKey(Column::kHistory, walk->key());
         return walk->Next();
       }
       const std::string saga_id(SagaIdOfHistoryKey(walk->key()));

@@ -1,5 +1,7 @@
 #include "orchestrator/store/key_codec.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "common/limits.h"
@@ -10,6 +12,7 @@ namespace {
 static_assert(limits::kSlots == 1u << 12, "SlotOf folds to twelve bits");
 
 constexpr size_t kSlotBytes = 2;
+constexpr size_t kSequenceBytes = 8;
 
 // Zero bytes become 00 FF and the end 00 01, which keeps the order and lets no value run into the next field.
 void AppendEscaped(absl::string_view text, std::string* out) {
@@ -87,7 +90,7 @@ std::string SlotPrefix(uint32_t slot) {
 }
 
 absl::string_view SagaIdOfKey(absl::string_view saga_key) {
-  return saga_key.substr(kSlotBytes);
+  return saga_key.substr(std::min(kSlotBytes, saga_key.size()));
 }
 
 std::string HistoryKey(absl::string_view saga_id, int64_t sequence) {
@@ -98,11 +101,13 @@ std::string HistoryKey(absl::string_view saga_id, int64_t sequence) {
 }
 
 absl::string_view SagaIdOfHistoryKey(absl::string_view history_key) {
-  return SagaIdOfKey(history_key.substr(0, history_key.size() - 1 - 8));
+  constexpr size_t kEndBytes = 1 + kSequenceBytes;
+  return SagaIdOfKey(history_key.substr(0, history_key.size() - std::min(kEndBytes, history_key.size())));
 }
 
 int64_t SequenceOfHistoryKey(absl::string_view history_key) {
-  return static_cast<int64_t>(ReadBigEndian64(history_key.substr(history_key.size() - 8)));
+  if (history_key.size() < kSequenceBytes) return 0;
+  return static_cast<int64_t>(ReadBigEndian64(history_key.substr(history_key.size() - kSequenceBytes)));
 }
 
 std::string DefinitionKey(absl::string_view name, int64_t revision) {

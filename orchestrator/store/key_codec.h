@@ -26,6 +26,7 @@ uint64_t ReadBigEndian64(absl::string_view bytes);  // the first eight
 std::string SagaKey(absl::string_view saga_id);
 // Where the keys of a slot begin; limits::kSlots gives the end of all.
 std::string SlotPrefix(uint32_t slot);
+// Empty, as SequenceOfHistoryKey is 0, for bytes that are no such key.
 absl::string_view SagaIdOfKey(absl::string_view saga_key);
 
 // slot | id | 00 | sequence. Ids hold no zero byte, so no id's range reaches into another's.

@@ -35,6 +35,7 @@ absl::StatusOr<SagaRecord> ParseSaga(absl::string_view bytes, absl::string_view 
     return NewerVersionError(absl::StrCat("saga ", saga_id), record.version(), saga::kRecordVersion);
   }
   if (record.saga_id() != saga_id) return absl::DataLossError("its key holds the record of another");
+  if (record.version() < 1) return absl::DataLossError("it has no version");
   return record;
 }
 

@@ -14,6 +14,8 @@ namespace tutti::ctl {
 namespace {
 
 constexpr int64_t kExactIntegerMax = int64_t{1} << 53;
+constexpr int kDepthMax = 100;                      // far more than the server takes
+constexpr size_t kFileBytesMax = 16 * 1024 * 1024;  // many times what the server takes; a device has no end
 
 bool IsLossyInteger(absl::string_view number) {
   if (number.find_first_of(".eE") != absl::string_view::npos) return false;  // meant as floating point
@@ -22,9 +24,17 @@ bool IsLossyInteger(absl::string_view number) {
   return value > kExactIntegerMax || value < -kExactIntegerMax;
 }
 
-// Walks the text for numbers, jumping over strings; the parser proper judges the grammar afterwards.
-absl::Status CheckIntegers(absl::string_view json) {
+// Walks the text for numbers and brackets, jumping over strings; the parser proper judges the grammar afterwards, and
+// takes time by the square of the depth.
+absl::Status CheckTokens(absl::string_view json) {
+  int depth = 0;
   for (size_t i = 0; i < json.size();) {
+    if (json[i] == '{' || json[i] == '[') ++depth;
+    if (json[i] == '}' || json[i] == ']') --depth;
+    if (depth > kDepthMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the input nests deeper than ", kDepthMax, " objects or lists; flatten it"));
+    }
     if (json[i] == '"') {
       for (++i; i < json.size() && json[i] != '"'; ++i) {
         if (json[i] == '\\') ++i;
@@ -56,7 +66,12 @@ absl::StatusOr<std::string> ReadFileOrStdin(const std::string& path) {
   std::string text;
   char buffer[65536];
   size_t bytes;
-  while ((bytes = std::fread(buffer, 1, sizeof(buffer), file.get())) > 0) text.append(buffer, bytes);
+  while (text.size() <= kFileBytesMax && (bytes = std::fread(buffer, 1, sizeof(buffer), file.get())) > 0) {
+    text.append(buffer, bytes);
+  }
+  if (text.size() > kFileBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " has more than ", kFileBytesMax >> 20, " MiB"));
+  }
   if (std::ferror(file.get()) != 0) return absl::InternalError(absl::StrCat("cannot read ", path));
   return text;
 }
@@ -66,7 +81,7 @@ absl::StatusOr<google::protobuf::Struct> ParseInput(absl::string_view json) {
   json = absl::StripAsciiWhitespace(json);
   if (json.empty()) return input;
   if (json.front() != '{') return absl::InvalidArgumentError("the input must be a JSON object: {...}");
-  if (absl::Status status = CheckIntegers(json); !status.ok()) return status;
+  if (absl::Status status = CheckTokens(json); !status.ok()) return status;
   const auto status = google::protobuf::util::JsonStringToMessage(std::string(json), &input);
   if (!status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("the input is no valid JSON: ", std::string(status.message())));

@@ -10,7 +10,7 @@
 
 namespace tutti::ctl {
 
-// "-" is standard input.
+// "-" is standard input. INVALID_ARGUMENT beyond 16 MiB.
 absl::StatusOr<std::string> ReadFileOrStdin(const std::string& path);
 
 // INVALID_ARGUMENT for what is no JSON object, repeats a key, or holds an integer beyond +-2^53, which would silently

@@ -35,6 +35,17 @@ TEST(InputTest, WhatIsNoObjectOrRepeatsAKeyIsRefused) {
   }
 }
 
+TEST(InputTest, WhatNestsTooDeepIsRefusedAtOnce) {
+  const auto nested = [](int depth) { return "{\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}"; };
+  EXPECT_TRUE(ParseInput(nested(30)).ok());
+  EXPECT_THAT(std::string(ParseInput(nested(50'000)).status().message()), testing::HasSubstr("nests deeper than 100"));
+  EXPECT_TRUE(ParseInput("{\"a\":\"" + std::string(200, '[') + "\"}").ok());
+}
+
+TEST(InputTest, WhatHasNoEndIsGivenUp) {
+  EXPECT_THAT(std::string(ReadFileOrStdin("/dev/zero").status().message()), testing::HasSubstr("more than 16 MiB"));
+}
+
 TEST(InputTest, FilesAreReadWhole) {
   const auto path = std::filesystem::temp_directory_path() / ("tuttictl-input-" + RandomHex128());
   const std::string text(200'000, 'x');

@@ -216,6 +216,20 @@ std::unique_ptr<CLI::App> BuildApp(Options* options, std::string* shell) {
   return app;
 }
 
+// An empty word is mostly a shell's variable that is not set; taken for "left out" it would, for --id, start a second
+// saga.
+void RefuseEmptyWords(CLI::App* app) {
+  const CLI::Validator check(
+      [](const std::string& word) {
+        return word.empty() ? std::string("is empty; give a value, or leave it out") : "";
+      },
+      "");
+  for (CLI::Option* option : app->get_options()) {
+    if (option->get_expected_max() > 0) option->check(check);
+  }
+  for (CLI::App* command : app->get_subcommands([](CLI::App*) { return true; })) RefuseEmptyWords(command);
+}
+
 // What no single option's check can see.
 std::string Contradiction(const Options& options) {
   if (options.parking_sequence != 0 && options.steps.size() > 1) return "--sequence belongs to one --step";
@@ -254,6 +268,7 @@ ParsedArguments ParseArguments(const std::vector<std::string>& arguments) {
     }
     return parsed;
   }
+  RefuseEmptyWords(app.get());
   Parse(app.get(), arguments, options, &parsed);
   if (parsed.exit_code != kExitOk || !parsed.out.empty()) return parsed;
   if (!shell.empty()) {

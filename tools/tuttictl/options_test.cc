@@ -41,6 +41,22 @@ TEST(OptionsTest, SagaStartTakesInputAndId) {
   EXPECT_EQ(options.revision, 2);
 }
 
+TEST(OptionsTest, AnEmptyWordIsNotTakenForNone) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"saga", "start", "book", "--id", ""},
+
+                                             {"saga", "start", ""},
+                                             {"saga", "get", ""},
+                                             {"saga", "list", "--filter", ""},
+                                             {"--address", "", "saga", "get", "a"},
+                                             {"saga", "cancel", "a", "--reason", ""},
+                                             {"definition", "apply", "-f", ""}}) {
+    const auto parsed = ParseArguments(arguments);
+    EXPECT_EQ(parsed.exit_code, kExitUsage) << testing::PrintToString(arguments);
+    EXPECT_THAT(parsed.err, testing::HasSubstr("is empty")) << testing::PrintToString(arguments);
+  }
+}
+
 TEST(OptionsTest, GlobalOptionsMayStandAnywhere) {
   EXPECT_EQ(MustParse({"-o", "json", "saga", "get", "a"}).format, Format::kJson);
   EXPECT_EQ(MustParse({"saga", "get", "a", "-o", "yaml"}).format, Format::kYaml);

@@ -1,7 +1,5 @@
 #include "orchestrator/effects/reflection/descriptor_file.h"
 
-#include <cstdint>
-#include <fstream>
 #include <map>
 #include <set>
 #include <vector>
@@ -9,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/limits.h"
-#include "google/protobuf/io/zero_copy_stream_impl.h"
+#include "common/read_file.h"
 
 namespace tutti::effects {
 namespace {
@@ -51,19 +49,16 @@ bool Defines(const FileDescriptorProto& file, absl::string_view name) {
 }  // namespace
 
 absl::StatusOr<FileDescriptorSet> LoadDescriptorSet(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the descriptor_set ", path, " cannot be opened; put it there, or leave descriptor_set out"));
+  const auto content = ReadRegularFile(path, limits::kDescriptorBytesMax);
+  if (!content.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("the descriptor_set cannot be read: ", content.status().message(),
+                                                      "; put one there, of at most ", limits::kDescriptorBytesMax >> 20,
+                                                      " MiB, or leave descriptor_set out"));
   }
-  google::protobuf::io::IstreamInputStream whole(&stream);
-  google::protobuf::io::LimitingInputStream limited(&whole, static_cast<int64_t>(limits::kDescriptorBytesMax) + 1);
   FileDescriptorSet files;
-  if (!files.ParseFromZeroCopyStream(&limited) || files.file_size() == 0 ||
-      limited.ByteCount() > static_cast<int64_t>(limits::kDescriptorBytesMax)) {
-    return absl::FailedPreconditionError(absl::StrCat(path, " is not a descriptor set of at most ",
-                                                      limits::kDescriptorBytesMax >> 20,
-                                                      " MiB; make one with protoc --include_imports -o"));
+  if (!files.ParseFromString(*content) || files.file_size() == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not a descriptor set; make one with protoc --include_imports -o"));
   }
   std::set<std::string> names;
   for (const FileDescriptorProto& file : files.file()) names.insert(file.name());

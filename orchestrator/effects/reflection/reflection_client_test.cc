@@ -317,7 +317,7 @@ TEST(DescriptorFileTest, LoadsACompleteSetOnly) {
         LoadDescriptorSet("/dev/zero").status()}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   }
-  EXPECT_THAT(std::string(LoadDescriptorSet(path + ".missing").status().message()), HasSubstr("cannot be opened"));
+  EXPECT_THAT(std::string(LoadDescriptorSet(path + ".missing").status().message()), HasSubstr("cannot be read"));
   std::remove(path.c_str());
 }
 
