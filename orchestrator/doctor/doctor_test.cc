@@ -1,7 +1,10 @@
 #include "orchestrator/doctor/doctor.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -274,6 +277,43 @@ TEST_F(DoctorTest, ADamagedBlock) {
                          testing::AllOf(StartsWith("saga s1: is in the index by time, but "), HasSubstr("checksum"))));
 }
 
+// Another process's lock on a store, as RocksDB holds it: a process does not see its own.
+class LockOfAnother {
+ public:
+  explicit LockOfAnother(const std::string& store) {
+    const std::string path = store + "/LOCK";
+    int locked[2], held[2];
+    EXPECT_EQ(pipe(locked), 0);
+    EXPECT_EQ(pipe(held), 0);
+    child_ = fork();
+    if (child_ == 0) {
+      ::close(held[1]);
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      lock.l_whence = SEEK_SET;
+      char byte = ::fcntl(::open(path.c_str(), O_RDWR), F_SETLK, &lock) == 0 ? 1 : 0;
+      if (::write(locked[1], &byte, 1) == 1) (void)!::read(held[0], &byte, 1);  // ends with the other end
+      ::_exit(0);
+    }
+    ::close(held[0]);
+    ::close(locked[1]);
+    hold_ = held[1];
+    char done = 0;
+    EXPECT_TRUE(::read(locked[0], &done, 1) == 1 && done == 1);
+    ::close(locked[0]);
+  }
+  ~LockOfAnother() {
+    ::close(hold_);
+    ::waitpid(child_, nullptr, 0);
+  }
+  LockOfAnother(const LockOfAnother&) = delete;
+  LockOfAnother& operator=(const LockOfAnother&) = delete;
+
+ private:
+  pid_t child_ = 0;
+  int hold_ = 0;
+};
+
 TEST_F(DoctorTest, WhatIsNoStoreOrInUse) {
   std::ostringstream out;
   const store::TemporaryFolder empty;
@@ -281,6 +321,13 @@ TEST_F(DoctorTest, WhatIsNoStoreOrInUse) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Examine(empty.path(), out).status()));
   EXPECT_TRUE(fs::is_empty(empty.path()));
   EXPECT_TRUE(absl::IsFailedPrecondition(Examine(empty.path() / "nowhere", out).status()));
+  {
+    const LockOfAnother lock(Store());
+    const absl::Status status = Examine(folder_.path(), out).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("in use by another process"));
+  }
+  EXPECT_TRUE(Examine(folder_.path(), out).ok());
 }
 
 TEST_F(DoctorTest, ARecordIsShownAsText) {

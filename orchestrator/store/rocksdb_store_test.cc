@@ -175,7 +175,7 @@ TEST_F(RocksDbStoreTest, RecordsWithoutALayoutVersionAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 
-// A disk whose syncs fail on demand.
+// A disk whose syncs fail on demand, and that knows what of a log a power cut would take.
 class FailingFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   FailingFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -184,25 +184,55 @@ class FailingFileSystem final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {
     const auto status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
-    if (status.ok()) *result = std::make_unique<File>(std::move(*result), &failing);
+    if (status.ok()) {
+      const bool is_log = fs::path(name).extension() == ".log";
+      *result = std::make_unique<File>(std::move(*result), &failing, is_log ? &unsynced_log_bytes : nullptr);
+    }
     return status;
   }
   std::atomic<bool> failing{false};
+  std::atomic<uint64_t> unsynced_log_bytes{0};
 
  private:
   class File final : public rocksdb::FSWritableFileOwnerWrapper {
    public:
-    File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>* failing)
-        : FSWritableFileOwnerWrapper(std::move(file)), failing_(failing) {}
+    File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>* failing,
+         std::atomic<uint64_t>* unsynced)
+        : FSWritableFileOwnerWrapper(std::move(file)), failing_(failing), unsynced_(unsynced) {}
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override {
+      if (unsynced_ != nullptr) *unsynced_ += data.size();
+      return FSWritableFileOwnerWrapper::Append(data, options, debug);
+    }
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             const rocksdb::DataVerificationInfo& verification,
+                             rocksdb::IODebugContext* debug) override {
+      if (unsynced_ != nullptr) *unsynced_ += data.size();
+      return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+    }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
       if (failing_->load()) return rocksdb::IOStatus::IOError("injected");
+      if (unsynced_ != nullptr) *unsynced_ = 0;
       return FSWritableFileOwnerWrapper::Sync(options, debug);
     }
 
    private:
     const std::atomic<bool>* const failing_;
+    std::atomic<uint64_t>* const unsynced_;  // nullptr: no log
   };
 };
+
+// Its marker calls a new store complete, so from then on a version that is missing is a loss.
+TEST_F(RocksDbStoreTest, ANewStoresVersionIsOnDiskOnceItIsOpen) {
+  const auto file_system = std::make_shared<FailingFileSystem>();
+  const auto env = rocksdb::NewCompositeEnv(file_system);
+  auto store = OpenAt(folder_.path(), env.get());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_GT((*store)->Status().log_bytes, 0u);
+  EXPECT_EQ(file_system->unsynced_log_bytes, 0u);
+  ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga("a"))), CommitResult::kDurable);
+  EXPECT_EQ(file_system->unsynced_log_bytes, 0u);
+}
 
 TEST_F(RocksDbStoreTest, AfterAFailedSyncNothingIsDurableAnyMore) {
   const auto file_system = std::make_shared<FailingFileSystem>();
