@@ -194,6 +194,30 @@ TEST_P(ListingTest, TheSmallestBudgetStillGetsThrough) {
   EXPECT_THAT(seen, ElementsAre("s12", "s16", "s20", "s24", "s28"));
 }
 
+// Nor does one whose terms are each frequent, and never true together.
+TEST_P(ListingTest, ASearchWhoseTermsNeverMeetEndsItsPagesEarlyToo) {
+  WriteSet set;
+  for (int i = 0; i < 400; ++i) {
+    set.sagas.push_back(NewSaga(absl::StrCat("s", 100 + i), /*started_ms=*/2000 + i));
+    (*set.sagas.back().record.mutable_labels())[i % 2 == 0 ? "even" : "odd"] = "1";
+  }
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  ListQuery query;
+  query.labels = {{"even", "1"}, {"odd", "1"}};
+  query.scan_budget = 50;
+  int pages = 1;
+  for (;; ++pages) {
+    const auto page = reader().ListSagas(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_THAT(page->sagas, IsEmpty());
+    EXPECT_LE(page->scanned, query.scan_budget + 2);
+    query.cursor = page->next_cursor;
+    if (query.cursor.empty()) break;
+    ASSERT_LT(pages, 100);
+  }
+  EXPECT_GE(pages, 8);
+}
+
 TEST_P(ListingTest, TheRarestTermSetsThePace) {
   WriteSet set;
   for (int i = 0; i < 2000; ++i) {
