@@ -8,12 +8,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 
 #include "absl/strings/str_split.h"
 #include "orchestrator/doctor/store_with_sagas.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/layout.h"
 #include "orchestrator/store/rocksdb_testing.h"
 
 namespace tutti::doctor {
@@ -275,6 +277,55 @@ TEST_F(DoctorTest, ADamagedBlock) {
   EXPECT_THAT(flaws, testing::Contains(StartsWith("column saga: cannot be read behind key")));
   EXPECT_THAT(flaws, testing::Contains(
                          testing::AllOf(StartsWith("saga s1: is in the index by time, but "), HasSubstr("checksum"))));
+}
+
+// A verdict on a store of which a part is missing or not understood would be a false one.
+TEST_F(DoctorTest, WhatTheServerWouldNotOpenIsNotLookedThrough) {
+  const auto log_of = [](const fs::path& path) {
+    fs::path log;
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.path().extension() == ".log" && entry.file_size() > 0) log = entry.path();
+    }
+    EXPECT_FALSE(log.empty());
+    return log;
+  };
+  const auto examined = [](const std::function<void(const fs::path& path)>& damage) {
+    const store::TemporaryFolder folder;
+    fs::create_directory(folder.path());
+    MakeStoreWithSagas(folder.path() / "store", 3);
+    damage(folder.path() / "store");
+    std::ostringstream out;
+    return Examine(folder.path(), out).status();
+  };
+  absl::Status status = examined([](const fs::path& path) { fs::remove(path / "CURRENT"); });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  status = examined([&](const fs::path& path) { fs::remove(log_of(path)); });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("lacks its log"));
+  status = examined([&](const fs::path& path) {
+    std::fstream log(log_of(path), std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(fs::file_size(log_of(path)) / 2);
+    log.seekg(middle);
+    const char byte = static_cast<char>(log.get() ^ 0x20);
+    log.seekp(middle);
+    log.put(byte);
+  });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  status = examined([](const fs::path& path) {
+    EXPECT_TRUE(store::EditAsRocksDb(path, "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle*) {
+      rocksdb::ColumnFamilyHandle* added = nullptr;
+      ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), "outbox", &added).ok());
+      db->DestroyColumnFamilyHandle(added);
+    }));
+  });
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("outbox"));
+  status = examined([](const fs::path& path) {
+    EXPECT_TRUE(store::EditAsRocksDb(path, "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+      ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(store::kLayoutKey)).ok());
+    }));
+  });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
 }
 
 // Another process's lock on a store, as RocksDB holds it: a process does not see its own.

@@ -217,6 +217,31 @@ TEST(MemoryStoreTest, WhatCannotBeReadIsSteppedOverAndNamed) {
   EXPECT_EQ(store.GetRaw("garbled")->size() + 1, NewSaga("garbled").record.ByteSizeLong());
 }
 
+// Sagas are pinned to definitions, so none is stepped over.
+TEST(MemoryStoreTest, ADefinitionThatCannotBeReadIsAnError) {
+  storage::v1::DefinitionRecord book;
+  book.set_version(kRevisionVersion);
+  book.set_name("book");
+  book.set_revision(1);
+  const auto with = [&](const std::string& key, const std::string& bytes) {
+    MemoryStore store({.inline_done = true});
+    WriteSet set;
+    set.definitions.push_back(book);
+    CommitNow(&store, std::move(set));
+    EXPECT_EQ(store.GetDefinitions()->size(), 1u);
+    store.Edit([&](Tables* tables) { (*tables)[Column::kDefinition][key] = bytes; });
+    return store.GetDefinitions().status();
+  };
+  const std::string bytes = book.SerializeAsString();
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("book", 1), bytes.substr(1))));
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("book", 2), bytes))) << "the key of another revision";
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("pay", 1), bytes))) << "the key of another definition";
+  storage::v1::DefinitionRecord tomorrows = book;
+  tomorrows.set_version(kDefinitionVersionMax + 1);
+  const absl::Status newer = with(DefinitionKey("book", 1), tomorrows.SerializeAsString());
+  EXPECT_TRUE(absl::IsFailedPrecondition(newer)) << newer;
+}
+
 TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
   MemoryStore store({.inline_done = true});
   CommitNow(&store, SetOf(NewSaga("a")));
@@ -229,13 +254,15 @@ TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
 }
 
 TEST(MemoryStoreTest, DestructionWritesWhatWaits) {
-  Results results;
-  {
-    MemoryStore store;
-    store.Hold();
-    store.Commit(SetOf(NewSaga("a")), results.Next());
+  for (const bool inline_done : {false, true}) {
+    Results results;
+    {
+      MemoryStore store({.inline_done = inline_done});
+      store.Hold();
+      store.Commit(SetOf(NewSaga("a")), results.Next());
+    }
+    EXPECT_EQ(results.list, std::vector<CommitResult>{CommitResult::kDurable}) << inline_done;
   }
-  EXPECT_EQ(results.list, std::vector<CommitResult>{CommitResult::kDurable});
 }
 
 }  // namespace

@@ -175,6 +175,14 @@ TEST_F(RocksDbStoreTest, RecordsWithoutALayoutVersionAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 
+TEST_F(RocksDbStoreTest, AnEmptyStoreThatLostItsLayoutVersionIsRefusedToo) {
+  ASSERT_TRUE(OpenAt(folder_.path()).ok());
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(kLayoutKey)).ok());
+  }));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status())) << "what else is gone, nobody knows";
+}
+
 // A disk whose syncs fail on demand, and that knows what of a log a power cut would take.
 class FailingFileSystem final : public rocksdb::FileSystemWrapper {
  public:
