@@ -242,18 +242,6 @@ TEST(MemoryStoreTest, ADefinitionThatCannotBeReadIsAnError) {
   EXPECT_TRUE(absl::IsFailedPrecondition(newer)) << newer;
 }
 
-TEST(MemoryStoreTest, ADamagedEventIsAnErrorAndNoGap) {
-  MemoryStore store({.inline_done = true});
-  const SagaWrite write = NewSaga("a");
-  CommitNow(&store, SetOf(write));
-  CommitNow(&store, SetOf(NextWrite(write)));
-  store.Edit([](Tables* tables) { (*tables)[Column::kHistory].at(HistoryKey("a", 2)) = "damaged"; });
-  EXPECT_EQ(store.GetHistory("a", 1, 1)->size(), 1u) << "nobody asked for it";
-  const auto status = store.GetHistory("a", 1, 10).status();
-  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
-  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("event 2"));
-}
-
 TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
   MemoryStore store({.inline_done = true});
   CommitNow(&store, SetOf(NewSaga("a")));
