@@ -1,7 +1,12 @@
 #include "common/grpc_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -395,6 +400,54 @@ TEST(BoundsTest, RequestsHaveALimit) {
   EXPECT_EQ(Get(channel, std::string(limits::kRequestMessageBytesMax, 'x')).error_code(),
             grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(service.calls, 1);
+}
+
+// The settings that the server announces when a connection begins, by their numbers in RFC 9113.
+std::map<int, uint32_t> SettingsOf(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  timeval patience{.tv_sec = std::chrono::seconds(kPatience).count(), .tv_usec = 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  const std::string hello("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+                          24 + 9);  // and no settings of our own
+  EXPECT_EQ(send(fd, hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+  std::string frame;
+  const auto read_to = [&](size_t bytes) {
+    char buffer[256];
+    while (frame.size() < bytes) {
+      const ssize_t got = recv(fd, buffer, std::min(sizeof(buffer), bytes - frame.size()), 0);
+      if (got <= 0) return false;
+      frame.append(buffer, static_cast<size_t>(got));
+    }
+    return true;
+  };
+  const auto number = [&](size_t at, size_t bytes) {
+    uint32_t value = 0;
+    for (size_t i = 0; i < bytes; ++i) value = value << 8 | static_cast<unsigned char>(frame[at + i]);
+    return value;
+  };
+  std::map<int, uint32_t> settings;
+  constexpr size_t kHeaderBytes = 9;
+  if (read_to(kHeaderBytes) && number(3, 1) == 4 && read_to(kHeaderBytes + number(0, 3))) {
+    for (size_t at = kHeaderBytes; at + 6 <= frame.size(); at += 6) {
+      settings[static_cast<int>(number(at, 2))] = number(at + 2, 4);
+    }
+  }
+  close(fd);
+  return settings;
+}
+
+TEST(BoundsTest, AConnectionIsToldWhatItMaySend) {
+  const auto server = MustStart();
+  std::map<int, uint32_t> settings = SettingsOf(server->port());
+  constexpr int kMaxConcurrentStreams = 3;
+  constexpr int kMaxHeaderListSize = 6;
+  EXPECT_EQ(settings[kMaxConcurrentStreams], static_cast<uint32_t>(limits::kConnectionStreamsMax));
+  EXPECT_EQ(settings[kMaxHeaderListSize], static_cast<uint32_t>(limits::kHeaderBytesHardMax));
 }
 
 void ExpectThatOnlyTheCallWithTooManyHeadersEnds(const std::shared_ptr<grpc::Channel>& channel,

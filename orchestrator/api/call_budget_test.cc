@@ -1,7 +1,11 @@
 #include "orchestrator/api/call_budget.h"
 
+#include <vector>
+
+#include "common/errors.h"
 #include "common/limits.h"
 #include "gtest/gtest.h"
+#include "orchestrator/api/waiting_calls.h"
 
 namespace tutti::api {
 namespace {
@@ -35,6 +39,27 @@ TEST(CallBudgetTest, AnAnswerThatIsYoungIsNotGivenUp) {
   EXPECT_FALSE(budget.TakeFor(nullptr, kLarge, &second));
   budget.Give(first);
   EXPECT_TRUE(budget.TakeFor(nullptr, kLarge, &second));
+}
+
+TEST(WaitingCallsTest, AreBoundedUntilOneIsOver) {
+  WaitingCalls waiting;
+  std::vector<char> calls(limits::kWaitingCallsMax + 1);
+  int ended = 0;
+  const auto end = [&](const absl::Status& status) {
+    EXPECT_EQ(ReasonOf(status), "SHUTTING_DOWN");
+    ++ended;
+  };
+  for (size_t i = 0; i < limits::kWaitingCallsMax; ++i) ASSERT_TRUE(waiting.Add(&calls[i], end).ok()) << i;
+  const absl::Status refused = waiting.Add(&calls.back(), end);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(ReasonOf(refused), "OVERLOADED");
+  waiting.Remove(&calls.back());  // it never waited
+  EXPECT_FALSE(waiting.Add(&calls.back(), end).ok());
+  waiting.Remove(&calls.front());
+  EXPECT_TRUE(waiting.Add(&calls.back(), end).ok());
+  waiting.EndAll();
+  EXPECT_EQ(ended, static_cast<int>(limits::kWaitingCallsMax));
+  EXPECT_EQ(ReasonOf(waiting.Add(&calls.front(), end)), "SHUTTING_DOWN");
 }
 
 }  // namespace

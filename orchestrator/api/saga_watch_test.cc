@@ -156,6 +156,31 @@ TEST_F(SagaWatchTest, LongEventsAreKeptForASlowWatcherOnlySoFar) {
   EXPECT_TRUE(watch->Finish().ok());
 }
 
+// What is beyond the buffer is not kept, but read again: that is how its bounds show.
+TEST_F(SagaWatchTest, WhatABufferDoesNotHoldIsReadFromTheStore) {
+  storage::v1::SagaRecord record = world_.NewSaga("b-1");
+  const auto watch = Open("b-1");
+  EXPECT_EQ(watch->Next(), 1);
+  int64_t last = 1;
+  const auto reads_for = [&](int events, size_t bytes) {
+    const int before = world_.reader().history_reads;
+    world_.router().Write(&record, std::vector<v1::EventType>(events, v1::EVENT_TYPE_RETRY_SCHEDULED),
+                          std::string(bytes, 'm'));
+    for (int i = 0; i < events; ++i) EXPECT_EQ(watch->Next(), ++last);
+    return world_.reader().history_reads - before;
+  };
+  const int count = static_cast<int>(limits::kWatchBufferMax);
+  const size_t half = limits::kWatchBufferBytesMax / 2;
+  EXPECT_EQ(reads_for(count, 0), 0) << "just fits";
+  EXPECT_GT(reads_for(count + 1, 0), 0) << "one event too many";
+  EXPECT_EQ(reads_for(2, half), 0) << "just fits";
+  EXPECT_GT(reads_for(3, half), 0) << "one event too many for the bytes";
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(reads_for(1, half), 0) << "what was taken makes room, time " << i;
+  End(&record);
+  EXPECT_EQ(watch->Rest(), Range(last + 1, last + 1));
+  EXPECT_TRUE(watch->Finish().ok());
+}
+
 TEST_F(SagaWatchTest, WatchersThatJoinWhileASagaRunsSeeEveryEventOnce) {
   storage::v1::SagaRecord record = world_.NewSaga("b-1");
   std::thread writer([&] {

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_API_SERVICE_WORLD_H_
 #define TUTTI_ORCHESTRATOR_API_SERVICE_WORLD_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -78,12 +79,13 @@ class ForwardingReader : public store::SagaReader {
   const store::SagaReader* const reader_;
 };
 
-// Listings and histories can be held.
+// Listings and histories can be held; histories are counted.
 class GatedReader final : public ForwardingReader {
  public:
   using ForwardingReader::ForwardingReader;
   absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view saga_id, int64_t from_sequence,
                                                            int limit) const override {
+    ++history_reads;
     histories.Pass();
     return ForwardingReader::GetHistory(saga_id, from_sequence, limit);
   }
@@ -94,6 +96,7 @@ class GatedReader final : public ForwardingReader {
 
   mutable Gate lists;
   mutable Gate histories;
+  mutable std::atomic<int> history_reads{0};
 };
 
 // One step, "charge" at "payment". The input must have a field `user`; `price` is kept as a string.

@@ -14,37 +14,18 @@ using testing::Json;
 using testing::JsonStruct;
 using testing::OutputStruct;
 using testing::Refusals;
-using testing::TestSource;
 using testing::Texts;
 
 constexpr const char* kInput =
     R"({"user":"ann","price":"9007199254740993","small":7,"tags":["a","b"],"order":{"order_id":"o1","items":[{"sku":"s","count":2}]}})";
 
-class MappingTest : public ::testing::Test {
+class MappingTest : public testing::SagaTest {
  protected:
-  void Use(const Texts& texts, const std::string& input = kInput) {
-    TestSource source;
-    const std::string text = Definition(texts);
-    auto compiled = Compile(text, 1, &source);
-    ASSERT_TRUE(compiled.ok()) << Refusals(text);
-    definition_ = compiled->definition;
-    const auto encoded = definition_->EncodeInput(JsonStruct(input));
-    ASSERT_TRUE(encoded.ok()) << encoded.status();
-    record_.Clear();
-    record_.set_saga_id("saga-1");
-    record_.set_uid("uid-1");
-    record_.set_input(*encoded);
-    record_.add_steps()->set_name("pay");
-    record_.add_steps()->set_name("ship");
-  }
-  void Reply(const shop::v1::PayReply& reply) {
-    record_.mutable_steps(0)->set_has_reply(true);
-    record_.mutable_steps(0)->set_reply(reply.SerializeAsString());
-    record_.mutable_steps(0)->set_state(v1::STEP_STATE_SUCCEEDED);
-  }
+  void Use(const Texts& texts, const std::string& input = kInput) { SagaTest::Use(Definition(texts), input); }
+  void Reply(const shop::v1::PayReply& reply) { SagaTest::Reply(reply.SerializeAsString()); }
   absl::StatusOr<saga::MappedRequest> Map(int step, v1::Operation operation) {
     const std::string key = saga::CommandKey("uid-1", step == 0 ? "pay" : "ship", operation);
-    return definition_->recipe()->mapper->MapRequest(step, operation, key, record_);
+    return mapper().MapRequest(step, operation, key, record_);
   }
   // The request of an action as JSON, or the error.
   std::string Action(int step) {
@@ -63,9 +44,6 @@ class MappingTest : public ::testing::Test {
     Reply(reply);
     return Action(1);
   }
-
-  std::shared_ptr<const CompiledDefinition> definition_;
-  storage::v1::SagaRecord record_;
 };
 
 TEST_F(MappingTest, ASoleReferenceKeepsItsType) {
@@ -222,7 +200,7 @@ TEST_F(MappingTest, EqualInputsMakeEqualBytes) {
 TEST_F(MappingTest, RejectedWhenReadsTheReply) {
   Use({.pay_more = "      rejected_when: {refused: true, order.order_id: none, currency: CURRENCY_KRW, note: \"\"}\n"});
   const auto judge = [this](const shop::v1::PayReply& reply) {
-    return definition_->recipe()->mapper->JudgeReply(0, v1::OPERATION_ACTION, reply.SerializeAsString()).verdict;
+    return mapper().JudgeReply(0, v1::OPERATION_ACTION, reply.SerializeAsString()).verdict;
   };
   shop::v1::PayReply reply;
   EXPECT_EQ(judge(reply), saga::ReplyVerdict::kAccepted);
@@ -238,8 +216,7 @@ TEST_F(MappingTest, RejectedWhenReadsTheReply) {
   reply.Clear();
   reply.set_note("");
   EXPECT_EQ(judge(reply), saga::ReplyVerdict::kRejected);
-  EXPECT_EQ(definition_->recipe()->mapper->JudgeReply(0, v1::OPERATION_COMPENSATION, "").verdict,
-            saga::ReplyVerdict::kAccepted);
+  EXPECT_EQ(mapper().JudgeReply(0, v1::OPERATION_COMPENSATION, "").verdict, saga::ReplyVerdict::kAccepted);
 }
 
 TEST_F(MappingTest, OutputLeavesOutWhatHasNoValueYet) {

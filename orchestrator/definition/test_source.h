@@ -3,7 +3,9 @@
 #define TUTTI_ORCHESTRATOR_DEFINITION_TEST_SOURCE_H_
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -102,6 +104,35 @@ inline void ExpectJson(const std::string& actual, const std::string& expected) {
   ASSERT_TRUE(violations.empty() && actual_tree.has_value() && expected_tree.has_value()) << actual << expected;
   EXPECT_EQ(CanonicalText(*actual_tree), CanonicalText(*expected_tree));
 }
+
+// One saga of a definition of two steps, of which the first may be answered.
+class SagaTest : public ::testing::Test {
+ protected:
+  // As if the saga had just started with this input.
+  void Use(const std::string& definition, const std::string& input) {
+    TestSource source;
+    auto compiled = Compile(definition, 1, &source);
+    ASSERT_TRUE(compiled.ok()) << Refusals(definition);
+    definition_ = compiled->definition;
+    const auto encoded = definition_->EncodeInput(JsonStruct(input));
+    ASSERT_TRUE(encoded.ok()) << encoded.status();
+    record_.Clear();
+    record_.set_saga_id("saga-1");
+    record_.set_uid("uid-1");
+    record_.set_input(*encoded);
+    for (const saga::StepRecipe& step : definition_->recipe()->steps) record_.add_steps()->set_name(step.name);
+  }
+  // Answers the first step.
+  void Reply(std::string bytes) {
+    record_.mutable_steps(0)->set_has_reply(true);
+    record_.mutable_steps(0)->set_reply(std::move(bytes));
+    record_.mutable_steps(0)->set_state(v1::STEP_STATE_SUCCEEDED);
+  }
+  const saga::Mapper& mapper() const { return *definition_->recipe()->mapper; }
+
+  std::shared_ptr<const CompiledDefinition> definition_;
+  storage::v1::SagaRecord record_;
+};
 
 }  // namespace tutti::definition::testing
 

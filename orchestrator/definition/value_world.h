@@ -2,7 +2,6 @@
 #ifndef TUTTI_ORCHESTRATOR_DEFINITION_VALUE_WORLD_H_
 #define TUTTI_ORCHESTRATOR_DEFINITION_VALUE_WORLD_H_
 
-#include <memory>
 #include <string>
 
 #include "orchestrator/definition/test_source.h"
@@ -36,30 +35,10 @@ inline std::string Definition(const Mappings& m) {
       "\n      request: ", m.request, "\n", m.more, "    compensation: none\noutput: ", m.output, "\n");
 }
 
-class ValueTest : public ::testing::Test {
+class ValueTest : public SagaTest {
  protected:
-  void Use(const Mappings& mappings, const std::string& input = "{}") {
-    TestSource source;
-    const std::string text = Definition(mappings);
-    auto compiled = Compile(text, 1, &source);
-    ASSERT_TRUE(compiled.ok()) << Refusals(text);
-    definition_ = compiled->definition;
-    const auto encoded = definition_->EncodeInput(JsonStruct(input));
-    ASSERT_TRUE(encoded.ok()) << encoded.status();
-    record_.Clear();
-    record_.set_saga_id("saga-1");
-    record_.set_uid("uid-1");
-    record_.set_input(*encoded);
-    record_.add_steps()->set_name("a");
-    record_.add_steps()->set_name("b");
-  }
-  // Answers step a.
-  void Reply(std::string bytes) {
-    record_.mutable_steps(0)->set_has_reply(true);
-    record_.mutable_steps(0)->set_reply(std::move(bytes));
-    record_.mutable_steps(0)->set_state(v1::STEP_STATE_SUCCEEDED);
-  }
-  // And ends the saga.
+  void Use(const Mappings& mappings, const std::string& input = "{}") { SagaTest::Use(Definition(mappings), input); }
+  // Ends the saga.
   saga::MappedOutput Output() {
     for (auto& step : *record_.mutable_steps()) step.set_state(v1::STEP_STATE_SUCCEEDED);
     return mapper().MapOutput(record_);
@@ -85,10 +64,6 @@ class ValueTest : public ::testing::Test {
     }
     return message;
   }
-  const saga::Mapper& mapper() const { return *definition_->recipe()->mapper; }
-
-  std::shared_ptr<const CompiledDefinition> definition_;
-  storage::v1::SagaRecord record_;
 };
 
 // The leaf and so many things around it.

@@ -1,16 +1,21 @@
 #include "orchestrator/doctor/doctor.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <sstream>
 
 #include "absl/strings/str_split.h"
 #include "orchestrator/doctor/store_with_sagas.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/layout.h"
 #include "orchestrator/store/rocksdb_testing.h"
 
 namespace tutti::doctor {
@@ -283,6 +288,92 @@ TEST_F(DoctorTest, ADamagedBlock) {
                          testing::AllOf(StartsWith("saga s1: is in the index by time, but "), HasSubstr("checksum"))));
 }
 
+// A verdict on a store of which a part is missing or not understood would be a false one.
+TEST_F(DoctorTest, WhatTheServerWouldNotOpenIsNotLookedThrough) {
+  const auto log_of = [](const fs::path& path) {
+    fs::path log;
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.path().extension() == ".log" && entry.file_size() > 0) log = entry.path();
+    }
+    EXPECT_FALSE(log.empty());
+    return log;
+  };
+  const auto examined = [](const std::function<void(const fs::path& path)>& damage) {
+    const store::TemporaryFolder folder;
+    fs::create_directory(folder.path());
+    MakeStoreWithSagas(folder.path() / "store", 3);
+    damage(folder.path() / "store");
+    std::ostringstream out;
+    return Examine(folder.path(), out).status();
+  };
+  absl::Status status = examined([](const fs::path& path) { fs::remove(path / "CURRENT"); });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  status = examined([&](const fs::path& path) { fs::remove(log_of(path)); });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("lacks its log"));
+  status = examined([&](const fs::path& path) {
+    std::fstream log(log_of(path), std::ios::in | std::ios::out | std::ios::binary);
+    const auto middle = static_cast<std::streamoff>(fs::file_size(log_of(path)) / 2);
+    log.seekg(middle);
+    const char byte = static_cast<char>(log.get() ^ 0x20);
+    log.seekp(middle);
+    log.put(byte);
+  });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  status = examined([](const fs::path& path) {
+    EXPECT_TRUE(store::EditAsRocksDb(path, "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle*) {
+      rocksdb::ColumnFamilyHandle* added = nullptr;
+      ASSERT_TRUE(db->CreateColumnFamily(rocksdb::ColumnFamilyOptions(), "outbox", &added).ok());
+      db->DestroyColumnFamilyHandle(added);
+    }));
+  });
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("outbox"));
+  status = examined([](const fs::path& path) {
+    EXPECT_TRUE(store::EditAsRocksDb(path, "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+      ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(store::kLayoutKey)).ok());
+    }));
+  });
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+}
+
+// Another process's lock on a store, as RocksDB holds it: a process does not see its own.
+class LockOfAnother {
+ public:
+  explicit LockOfAnother(const std::string& store) {
+    const std::string path = store + "/LOCK";
+    int locked[2], held[2];
+    EXPECT_EQ(pipe(locked), 0);
+    EXPECT_EQ(pipe(held), 0);
+    child_ = fork();
+    if (child_ == 0) {
+      ::close(held[1]);
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      lock.l_whence = SEEK_SET;
+      char byte = ::fcntl(::open(path.c_str(), O_RDWR), F_SETLK, &lock) == 0 ? 1 : 0;
+      if (::write(locked[1], &byte, 1) == 1) (void)!::read(held[0], &byte, 1);  // ends with the other end
+      ::_exit(0);
+    }
+    ::close(held[0]);
+    ::close(locked[1]);
+    hold_ = held[1];
+    char done = 0;
+    EXPECT_TRUE(::read(locked[0], &done, 1) == 1 && done == 1);
+    ::close(locked[0]);
+  }
+  ~LockOfAnother() {
+    ::close(hold_);
+    ::waitpid(child_, nullptr, 0);
+  }
+  LockOfAnother(const LockOfAnother&) = delete;
+  LockOfAnother& operator=(const LockOfAnother&) = delete;
+
+ private:
+  pid_t child_ = 0;
+  int hold_ = 0;
+};
+
 TEST_F(DoctorTest, WhatIsNoStoreOrInUse) {
   std::ostringstream out;
   const store::TemporaryFolder empty;
@@ -290,6 +381,13 @@ TEST_F(DoctorTest, WhatIsNoStoreOrInUse) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Examine(empty.path(), out).status()));
   EXPECT_TRUE(fs::is_empty(empty.path()));
   EXPECT_TRUE(absl::IsFailedPrecondition(Examine(empty.path() / "nowhere", out).status()));
+  {
+    const LockOfAnother lock(Store());
+    const absl::Status status = Examine(folder_.path(), out).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("in use by another process"));
+  }
+  EXPECT_TRUE(Examine(folder_.path(), out).ok());
 }
 
 TEST_F(DoctorTest, ARecordIsShownAsText) {

@@ -71,6 +71,22 @@ TEST(WatchHubTest, AnEndedSubscriptionHearsNothing) {
   EXPECT_EQ(hub.subscriptions(), 0);
 }
 
+TEST(WatchHubTest, TheEndOfOneSubscriptionLeavesTheOthersOfItsSaga) {
+  for (const int ends : {0, 1, 2}) {
+    WatchHub hub;
+    std::vector<int> calls(3);
+    std::vector<WatchHub::Subscription> subscriptions;
+    for (int& count : calls) {
+      subscriptions.push_back(
+          hub.Subscribe("s", [&count](const WatchHub::Record&, const WatchHub::History&) { ++count; }));
+    }
+    subscriptions[static_cast<size_t>(ends)].Cancel();
+    EXPECT_EQ(hub.subscriptions(), 2);
+    hub.Publish(Record("s", 1), Events(1, 1));
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(calls[static_cast<size_t>(i)], i == ends ? 0 : 1) << ends;
+  }
+}
+
 TEST(WatchHubTest, ACallbackMayEndItsOwnSubscription) {
   WatchHub hub;
   int calls = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 
 #include "orchestrator/metrics/engine_metrics.h"
@@ -55,9 +56,39 @@ class SagaMetricsTest : public testing::Test {
     metrics_.OnHistory(record, history);
   }
 
-  // The sum over all series of the family that carry every one of the labels; unset when there is none.
+  // The sum over all series of the family that carry every one of the labels, of counts for a histogram; unset when
+  // there is none.
   std::optional<double> Value(const MetricName& metric, const prometheus::Labels& labels = {}) {
     std::optional<double> sum;
+    ForEach(metric, labels, [&](const prometheus::MetricFamily& family, const prometheus::ClientMetric& series) {
+      sum = sum.value_or(0) + (family.type == kCounter ? series.counter.value
+                               : family.type == kGauge ? series.gauge.value
+                                                       : static_cast<double>(series.histogram.sample_count));
+    });
+    return sum;
+  }
+  // Of what histograms observed.
+  double Sum(const MetricName& metric, const prometheus::Labels& labels = {}) {
+    double sum = 0;
+    ForEach(metric, labels, [&](const prometheus::MetricFamily&, const prometheus::ClientMetric& series) {
+      sum += series.histogram.sample_sum;
+    });
+    return sum;
+  }
+  // What they observed that was at most so much; it must be the bound of a bucket.
+  double AtMost(const MetricName& metric, double bound) {
+    double count = 0;
+    ForEach(metric, {}, [&](const prometheus::MetricFamily&, const prometheus::ClientMetric& series) {
+      for (const auto& bucket : series.histogram.bucket) {
+        if (bucket.upper_bound == bound) count += static_cast<double>(bucket.cumulative_count);
+      }
+    });
+    return count;
+  }
+
+ private:
+  void ForEach(const MetricName& metric, const prometheus::Labels& labels,
+               const std::function<void(const prometheus::MetricFamily&, const prometheus::ClientMetric&)>& visit) {
     for (const auto& family : process_.Collect()) {
       if (family.name != metric.name) continue;
       for (const auto& series : family.metric) {
@@ -65,15 +96,12 @@ class SagaMetricsTest : public testing::Test {
         for (const auto& label : series.label) found[label.name] = label.value;
         bool matches = true;
         for (const auto& [name, value] : labels) matches &= found[name] == value;
-        if (!matches) continue;
-        sum = sum.value_or(0) + (family.type == kCounter ? series.counter.value
-                                 : family.type == kGauge ? series.gauge.value
-                                                         : static_cast<double>(series.histogram.sample_count));
+        if (matches) visit(family, series);
       }
     }
-    return sum;
   }
 
+ protected:
   FixedClock clock_;
   ProcessMetrics process_;
   SagaMetrics metrics_{process_.registry(), &clock_};
@@ -98,6 +126,28 @@ TEST_F(SagaMetricsTest, InFlightFollowsTheStates) {
   EXPECT_EQ(Value(kSagasInFlight), 0);
   EXPECT_EQ(Value(kSagasFinished, {{"outcome", "compensated"}, {"definition", "book"}}), 1);
   EXPECT_EQ(Value(kSagaDuration, {{"outcome", "compensated"}}), 1);
+  EXPECT_EQ(Value(kSagaDuration), 1);
+  EXPECT_EQ(Sum(kSagaDuration), 0.02) << "seconds";
+}
+
+TEST_F(SagaMetricsTest, BothEndsAreToldApart) {
+  Tell({Event(v1::EVENT_TYPE_SAGA_STARTED)});
+  v1::HistoryEvent committed = Event(v1::EVENT_TYPE_SAGA_COMMITTED);
+  committed.set_duration_ms(1'500);
+  Tell({committed, Event(v1::EVENT_TYPE_SAGA_SUCCEEDED)});
+  EXPECT_EQ(Value(kCommitPointDuration, {{"definition", "book"}}), 1);
+  EXPECT_EQ(Sum(kCommitPointDuration), 1.5);
+  EXPECT_EQ(Value(kSagasFinished, {{"outcome", "succeeded"}}), 1);
+  EXPECT_EQ(Value(kSagasFinished), 1);
+  EXPECT_EQ(Value(kSagaDuration, {{"outcome", "succeeded"}}), 1);
+  EXPECT_EQ(Value(kSagaDuration), 1);
+  EXPECT_EQ(Value(kSagasInFlight), 0);
+}
+
+TEST_F(SagaMetricsTest, AnEffectAfterTheEndIsCounted) {
+  EXPECT_EQ(Value(kEffectAfterTerminal).value_or(0), 0);
+  Tell({Event(v1::EVENT_TYPE_EFFECT_AFTER_TERMINAL, "charge")});
+  EXPECT_EQ(Value(kEffectAfterTerminal, {{"definition", "book"}}), 1);
 }
 
 TEST_F(SagaMetricsTest, TheOldestInFlightAgesUntilItEnds) {
@@ -157,6 +207,7 @@ TEST_F(SagaMetricsTest, RetriesTimeoutsAndDeadlinesAreTold) {
   Tell({attempt, timed_out});
   EXPECT_EQ(Value(kRetries).value_or(0), 0);
   EXPECT_EQ(Value(kTimeouts, {{"kind", "attempt"}, {"operation", "action"}}), 1);
+  EXPECT_EQ(Value(kAttempts, {{"code", "DEADLINE_EXCEEDED"}, {"outcome", "unknown"}}), 1);
   EXPECT_EQ(Value(kAttemptDuration, {{"outcome", "unknown"}}), 1) << "a timeout is as long as the attempt was";
   attempt.set_attempt(2);
   v1::HistoryEvent not_sent = Event(v1::EVENT_TYPE_ATTEMPT_NOT_SENT, "charge", v1::OPERATION_ACTION);
@@ -173,6 +224,14 @@ TEST_F(SagaMetricsTest, StepDurationsNameTheStateReached) {
   Tell({Event(v1::EVENT_TYPE_STEP_COMPENSATED, "charge")});
   EXPECT_EQ(Value(kStepDuration, {{"state", "compensated"}, {"step", "charge"}}), 1);
   EXPECT_EQ(Value(kCompensations, {{"step", "charge"}}), 1);
+  Tell({Event(v1::EVENT_TYPE_STEP_SUCCEEDED, "confirm"), Event(v1::EVENT_TYPE_STEP_REJECTED, "send"),
+        Event(v1::EVENT_TYPE_STEP_UNKNOWN, "stamp")});
+  EXPECT_EQ(Value(kStepDuration, {{"state", "succeeded"}, {"step", "confirm"}}), 1);
+  EXPECT_EQ(Value(kStepDuration, {{"state", "rejected"}, {"step", "send"}}), 1);
+  EXPECT_EQ(Value(kStepDuration, {{"state", "unknown"}, {"step", "stamp"}}), 1);
+  EXPECT_EQ(Value(kStepDuration), 4);
+  EXPECT_EQ(Sum(kStepDuration), 0.08);
+  EXPECT_EQ(Value(kCompensations), 1);
 }
 
 TEST_F(SagaMetricsTest, EveryWayOutOfAParkingFallsByTheCauseThatBeganIt) {
@@ -192,12 +251,12 @@ TEST_F(SagaMetricsTest, EveryWayOutOfAParkingFallsByTheCauseThatBeganIt) {
 
 TEST_F(SagaMetricsTest, ASagaIsParkedWhileAnyOfItsStepsIs) {
   Tell({Parked("charge", v1::PARKING_CAUSE_REFUSED)});
-  clock_.now_ms += 3'000;
+  clock_.now_ms += 3'250;
   Tell({Parked("confirm", v1::PARKING_CAUSE_MAPPING)});
   clock_.now_ms += 1'000;
   EXPECT_EQ(Value(kSagasParked), 1);
   EXPECT_EQ(Value(kStepsParked), 2);
-  EXPECT_EQ(Value(kStepsOldestParked), 4);
+  EXPECT_EQ(Value(kStepsOldestParked), 4.25);
   Tell({Event(v1::EVENT_TYPE_STEP_RETRIED, "charge")});
   EXPECT_EQ(Value(kSagasParked), 1);
   EXPECT_EQ(Value(kStepsParked, {{"cause", "refused"}}), 0);
@@ -206,6 +265,17 @@ TEST_F(SagaMetricsTest, ASagaIsParkedWhileAnyOfItsStepsIs) {
   Tell({Event(v1::EVENT_TYPE_STEP_RESOLVED, "confirm")});
   EXPECT_EQ(Value(kSagasParked), 0);
   EXPECT_EQ(Value(kStepsOldestParked), 0);
+}
+
+TEST_F(SagaMetricsTest, TheEndOfAParkingIsThatOfItsStep) {
+  Tell({Parked("charge", v1::PARKING_CAUSE_REFUSED)});
+  clock_.now_ms += 2'000;
+  Tell({Parked("confirm", v1::PARKING_CAUSE_MAPPING), Event(v1::EVENT_TYPE_STEP_RESOLVED, "confirm")});
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "refused"}}), 1);
+  EXPECT_EQ(Value(kStepsParked, {{"cause", "mapping"}}), 0);
+  EXPECT_EQ(Value(kStepsOldestParked), 2);
+  Tell({Event(v1::EVENT_TYPE_STEP_RESOLVED, "confirm")});
+  EXPECT_EQ(Value(kSagasParked), 1) << "ended twice, it ends nobody else's";
 }
 
 TEST_F(SagaMetricsTest, ANewCauseIsANewParking) {
@@ -282,8 +352,16 @@ TEST_F(SagaMetricsTest, WordsAndMailboxWaitsAreObserved) {
   EXPECT_EQ(Value(kOperatorWords, {{"word", "retry"}, {"result", "accepted"}}), 1);
   EXPECT_EQ(Value(kOperatorWords, {{"word", "resolve"}, {"result", "refused"}}), 1);
   EXPECT_EQ(Value(kOperatorWords, {{"word", "cancel"}, {"result", "accepted"}}), 1);
-  metrics_.OnMailboxWaits({0.0, 0.0007, 99});
-  EXPECT_EQ(Value(kMailboxWait), 3);
+  metrics_.OnMailboxWaits({0.0, 0.0001, 0.0007, 99});
+  EXPECT_EQ(Value(kMailboxWait), 4);
+  EXPECT_DOUBLE_EQ(Sum(kMailboxWait), 99.0008);
+  EXPECT_EQ(AtMost(kMailboxWait, 0.00005), 1);
+  EXPECT_EQ(AtMost(kMailboxWait, 0.0001), 2) << "a bound belongs to its bucket";
+  EXPECT_EQ(AtMost(kMailboxWait, 2.5), 3);
+  metrics_.OnBatch(7);
+  EXPECT_EQ(Value(kShardBatchEvents), 1);
+  EXPECT_EQ(Sum(kShardBatchEvents), 7);
+  EXPECT_EQ(Value(kMailboxWait), 4);
 }
 
 TEST_F(SagaMetricsTest, TheEngineTellsOfItself) {
@@ -291,6 +369,7 @@ TEST_F(SagaMetricsTest, TheEngineTellsOfItself) {
   EXPECT_EQ(Value(kReady), 0);
   EXPECT_EQ(Value(kRecoveryDuration), 0);
   engine.AddParticipant("payment");
+  engine.AddParticipant("seats");
   EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "payment"}}), 0);
   engine.OnNotSent("payment");
   engine.OnCommit(0.001, 7);
@@ -298,9 +377,15 @@ TEST_F(SagaMetricsTest, TheEngineTellsOfItself) {
   engine.OnRecoveryOver(1.5);
   engine.SetReady(true);
   EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "payment"}}), 1);
+  engine.OnNotSent("seats");
+  EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "payment"}}), 1);
+  EXPECT_EQ(Value(kParticipantNotSent, {{"participant", "seats"}}), 1);
   EXPECT_EQ(Value(kCommitDuration), 1);
+  EXPECT_EQ(Sum(kCommitDuration), 0.001);
   EXPECT_EQ(Value(kCommitSagas), 1);
+  EXPECT_EQ(Sum(kCommitSagas), 7);
   EXPECT_EQ(Value(kTimerLag), 1);
+  EXPECT_EQ(Sum(kTimerLag), 0.002);
   EXPECT_EQ(Value(kRecoveryDuration), 1.5);
   EXPECT_EQ(Value(kReady), 1);
 }

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 #include <map>
 
@@ -38,6 +39,34 @@ store::SagaWrite Saga(const std::string& id, int64_t finished_ms, v1::SagaState 
   return write;
 }
 
+// A store's ended sagas; the rest is not asked for. Looks fail on demand.
+class FailingReader final : public store::SagaReader {
+ public:
+  explicit FailingReader(const store::SagaReader* reader) : reader_(reader) {}
+  absl::StatusOr<store::EndedPage> FindEnded(const store::EndedQuery& query) const override {
+    if (failing) return absl::DataLossError("the store is damaged");
+    return reader_->FindEnded(query);
+  }
+  absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view) const override { return Unasked(); }
+  absl::StatusOr<std::string> GetRaw(absl::string_view) const override { return Unasked(); }
+  absl::StatusOr<std::vector<v1::HistoryEvent>> GetHistory(absl::string_view, int64_t, int) const override {
+    return Unasked();
+  }
+  absl::StatusOr<store::ListPage> ListSagas(const store::ListQuery&) const override { return Unasked(); }
+  absl::Status ForEachActive(uint32_t, uint32_t, const store::RecordVisitor&,
+                             const store::UnreadableVisitor&) const override {
+    return Unasked();
+  }
+  absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override { return Unasked(); }
+
+  std::atomic<bool> failing{false};
+
+ private:
+  static absl::Status Unasked() { return absl::UnimplementedError("not asked for"); }
+
+  const store::SagaReader* const reader_;
+};
+
 // A sweeper over a store, whose expiries wait to be answered.
 class SweeperTest : public testing::Test {
  protected:
@@ -56,7 +85,8 @@ class SweeperTest : public testing::Test {
   shard::ShardWorld world_{/*inline_done=*/true};
   std::deque<std::pair<std::string, shard::ExpireDone>> asked_;
   std::vector<int64_t> ended_by_;
-  Sweeper sweeper_{&world_.store(),
+  FailingReader reader_{&world_.store()};
+  Sweeper sweeper_{&reader_,
                    [this](std::string id, int64_t ended_by_ms, shard::ExpireDone done) {
                      asked_.emplace_back(std::move(id), std::move(done));
                      ended_by_.push_back(ended_by_ms);
@@ -90,6 +120,27 @@ TEST_F(SweeperTest, WaitsForTheAnswersOfAPageAndWalksToTheEnd) {
   EXPECT_THAT(all, UnorderedElementsAre("s0", "s1", "s2", "s3", "s4", "s5", "s6"));
   AnswerAll();
   EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore) << "nothing went, so the next walk asks again";
+}
+
+TEST_F(SweeperTest, AnErrorIsAnAnswerToo) {
+  Keep({Saga("a", 1'000)});
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  for (auto& [id, done] : std::exchange(asked_, {})) done(absl::UnavailableError("the mailbox is full"));
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  EXPECT_THAT(Asked(), ElementsAre("a")) << "asked for again";
+}
+
+TEST_F(SweeperTest, AfterALookThatFailedTheWalkBeginsAnew) {
+  for (int i = 0; i < 4; ++i) Keep({Saga("s" + std::to_string(i), 1'000 + i)});
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore);
+  const std::vector<std::string> first = Asked();
+  AnswerAll();
+  reader_.failing = true;
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kFailed);
+  EXPECT_THAT(Asked(), IsEmpty());
+  reader_.failing = false;
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore);
+  EXPECT_EQ(Asked(), first);
 }
 
 TEST_F(SweeperTest, ARecordThatIsGoneOrGarbledIsPassedOver) {
@@ -130,8 +181,8 @@ class SweepThreadTest : public testing::Test {
     int64_t MonotonicMs() const override { return 0; }
   };
 
-  bool Await(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  bool Await(const std::function<bool()>& condition, std::chrono::milliseconds patience = std::chrono::seconds(30)) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     MutexLock lock(&mu_);
     while (!condition()) {
       if (!changed_.WaitUntil(&mu_, deadline)) return condition();
@@ -146,12 +197,16 @@ class SweepThreadTest : public testing::Test {
   bool busy_ = false;
   Always clock_;
   shard::ShardWorld world_{/*inline_done=*/true};
-  Sweeper sweeper_{&world_.store(),
+  FailingReader reader_{&world_.store()};
+  bool answers_ = true;
+  std::vector<shard::ExpireDone> unanswered_;
+  Sweeper sweeper_{&reader_,
                    [this](const std::string&, int64_t, shard::ExpireDone done) {
                      {
                        MutexLock lock(&mu_);
                        ++asked_;
                        changed_.SignalAll();
+                       if (!answers_) return unanswered_.push_back(std::move(done));
                      }
                      done(true);
                    },
@@ -180,9 +235,42 @@ TEST_F(SweepThreadTest, GivesWayWhileThereIsSomethingBetterToDo) {
   EXPECT_TRUE(Await([this] { return asked_ == 5; }));
 }
 
+TEST_F(SweepThreadTest, LooksAgainSoonWhileShardsWorkOnAPage) {
+  for (int i = 0; i < 3; ++i) {
+    world_.store().Commit({.sagas = {Saga("s" + std::to_string(i), 1'000 + i)}},
+                          [](store::CommitResult, const absl::Status&) {});
+  }
+  answers_ = false;
+  SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1});
+  ASSERT_TRUE(Await([this] { return asked_ == 2; }));
+  int looks = 0;
+  {
+    MutexLock lock(&mu_);
+    looks = looks_;
+  }
+  ASSERT_TRUE(Await([this, looks] { return looks_ >= looks + 3; })) << "while it waits";
+  std::vector<shard::ExpireDone> unanswered;
+  {
+    MutexLock lock(&mu_);
+    EXPECT_EQ(asked_, 2);
+    unanswered.swap(unanswered_);
+    answers_ = true;
+  }
+  for (const auto& done : unanswered) done(true);
+  EXPECT_TRUE(Await([this] { return asked_ == 3; }));
+}
+
+TEST_F(SweepThreadTest, AStoreThatCannotBeReadIsLeftInPeaceForAWhile) {
+  reader_.failing = true;
+  SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1});
+  ASSERT_TRUE(Await([this] { return looks_ >= 1; }));
+  EXPECT_FALSE(Await([this] { return looks_ >= 2; }, std::chrono::milliseconds(100)));
+}
+
 TEST_F(SweepThreadTest, StopsInTheMiddleOfItsRest) {
   SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1});
   ASSERT_TRUE(Await([this] { return looks_ >= 1; }));
+  EXPECT_FALSE(Await([this] { return looks_ >= 2; }, std::chrono::milliseconds(100))) << "it rests";
   thread.Stop();
   EXPECT_EQ(looks_, 1);
 }

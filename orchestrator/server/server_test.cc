@@ -6,11 +6,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "grpcpp/create_channel.h"
+#include "orchestrator/definition/test_source.h"
 #include "orchestrator/doctor/store_with_sagas.h"
+#include "orchestrator/server/participants.h"
+#include "tutti/v1/definition_service.grpc.pb.h"
 
 namespace tutti::server {
 namespace {
@@ -58,6 +63,73 @@ TEST_F(ServerTest, ComesUpWithWhatItLeftAndGoesDownByItself) {
     ASSERT_TRUE(server.ok()) << server.status();
     if (life == 0) (*server)->Shutdown();
   }
+}
+
+// Whoever checks definitions and steps sagas must see what the reload brought, not the invoker alone.
+TEST_F(ServerTest, AReloadReachesTheTableOfParticipantsAndABrokenFileDoesNot) {
+  const std::string descriptor_set = folder_.path() / "shop.binpb";
+  definition::testing::TestSource source;
+  std::ofstream(descriptor_set, std::ios::binary)
+      << source.FindSymbol("shop", "shop.v1.PayService")->SerializeAsString();
+  const auto write = [&](const std::string& participant) {
+    std::ofstream(options_.participants_file) << "participants:\n  " << participant << ": {target: \"unix:/nonexistent/"
+                                              << participant << "\", descriptor_set: \"" << descriptor_set << "\"}\n";
+  };
+  write("shop");
+  options_.port_file = folder_.path() / "ports";
+  auto server = Server::Start(options_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  std::string ports;
+  std::getline(std::ifstream(options_.port_file), ports);
+  int port = 0;
+  ASSERT_EQ(std::sscanf(ports.c_str(), "{\"grpc\":%d", &port), 1) << ports;
+  const auto stub = v1::DefinitionService::NewStub(
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials()));
+  const auto takes = [&](const std::string& participant) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    v1::ApplyDefinitionRequest request;
+    request.set_dry_run(true);
+    request.set_source(absl::StrCat("name: b\nsteps:\n  - {name: pay, participant: ", participant,
+                                    ", kind: retriable, action: {method: shop.v1.PayService/Pay}}\n"));
+    v1::ApplyDefinitionResponse response;
+    return stub->ApplyDefinition(&context, request, &response).ok();
+  };
+  EXPECT_TRUE(takes("shop"));
+  EXPECT_FALSE(takes("depot"));
+  write("depot");
+  (*server)->ReloadParticipants();
+  EXPECT_FALSE(takes("shop"));
+  EXPECT_TRUE(takes("depot"));
+  std::ofstream(options_.participants_file) << "participants: 5\n";
+  (*server)->ReloadParticipants();
+  EXPECT_TRUE(takes("depot")) << "the last good file holds";
+}
+
+TEST(ParticipantsTest, AReplacementReplacesEveryTrait) {
+  const auto named = [](const std::string& name, bool barrier, bool refusals_open) {
+    Participant participant;
+    participant.endpoint.name = name;
+    participant.traits = {.barrier = barrier, .refusals_open = refusals_open};
+    return participant;
+  };
+  Participants participants;
+  const auto expect = [&](const std::string& name, bool barrier, bool refusals_open) {
+    const saga::ParticipantTraits traits = participants.TraitsOf(name);
+    EXPECT_EQ(traits.barrier, barrier) << name;
+    EXPECT_EQ(traits.refusals_open, refusals_open) << name;
+  };
+  participants.Replace({named("shop", true, false), named("depot", false, true)});
+  expect("shop", true, false);
+  expect("depot", false, true);
+  participants.Replace({named("shop", false, false), named("depot", false, false)});
+  expect("shop", false, false);
+  expect("depot", false, false);
+  participants.Replace({named("shop", true, false)});
+  expect("shop", true, false);
+  expect("depot", false, true);  // as plain as can be, now that nobody knows it
+  EXPECT_TRUE(participants.KnowsParticipant("shop"));
+  EXPECT_FALSE(participants.KnowsParticipant("depot"));
 }
 
 // Recovery is over and its sagas are at work when the start fails: a use after free when the rooms go in a wrong order,

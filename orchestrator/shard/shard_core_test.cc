@@ -3,13 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <limits>
 
 #include "common/errors.h"
 #include "common/limits.h"
+#include "common/logging.h"
 #include "orchestrator/shard/shard_world.h"
+#include "orchestrator/store/audit.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/tables.h"
 
 namespace tutti::shard {
 namespace {
@@ -26,8 +30,10 @@ class ShardCoreTest : public testing::Test {
   ShardCoreTest() { Boot(); }
 
   void Boot() {
+    ShardContext context = world_.context();
+    if (observer_ != nullptr) context.observer = observer_;
     core_ = std::make_unique<ShardCore>(
-        world_.context(), 1, [this](Message message) { mailbox_.push_back(std::move(message)); },
+        context, 1, [this](Message message) { mailbox_.push_back(std::move(message)); },
         [this](const absl::Status& detail) { fatal_.push_back(detail); });
   }
 
@@ -57,11 +63,22 @@ class ShardCoreTest : public testing::Test {
     mailbox_.push_back(ShardWorld::ReplyTo("s1", step, operation, attempt, code));
   }
 
+  // What does not fit together in the store.
+  std::vector<std::string> Flaws() {
+    std::vector<std::string> flaws;
+    world_.store().Edit([&](const store::Tables* tables) {
+      store::Audit(store::TablesView(tables), nullptr,
+                   [&](const store::Flaw& flaw) { flaws.push_back(flaw.where + " " + flaw.what); });
+    });
+    return flaws;
+  }
+
   ShardWorld world_{/*inline_done=*/true};
   std::deque<Message> mailbox_;
   std::vector<absl::StatusOr<StartResult>> starts_;
   std::vector<absl::StatusOr<storage::v1::SagaRecord>> cancels_;
   std::vector<absl::Status> fatal_;
+  ShardObserver* observer_ = nullptr;  // in place of the world
   std::unique_ptr<ShardCore> core_;
 };
 
@@ -116,6 +133,25 @@ TEST_F(ShardCoreTest, RepeatedStartWaitsForTheFirstOnesCommit) {
   world_.store().Release();
   Run();
   EXPECT_EQ(starts_.size(), 2u);
+}
+
+// Each later write set may fail where an earlier one did not.
+TEST_F(ShardCoreTest, AnAnswerWaitsForTheNewestCommitUnderWay) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Start(ShardWorld::StartOf("s2"));
+  Run();
+  ASSERT_EQ(core_->commits_in_flight(), 2u);
+  Start(ShardWorld::StartOf("s2"));
+  Run();
+  world_.store().Release();
+  Run();
+  std::vector<std::string> answers;
+  for (const auto& start : starts_) {
+    answers.push_back(start->record.saga_id() + (start->already_started ? " again" : ""));
+  }
+  EXPECT_THAT(answers, ElementsAre("s1", "s2", "s2 again"));
 }
 
 TEST_F(ShardCoreTest, LookUpComesBeforeValidation) {
@@ -188,6 +224,20 @@ TEST_F(ShardCoreTest, CommandThatWaitsForItsCommitIsWithdrawnByAnAbort) {
   EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
 }
 
+TEST_F(ShardCoreTest, AnAbortWithdrawsNobodyElsesCommand) {
+  world_.store().Hold();
+  for (const char* id : {"s1", "s2", "s3"}) Start(ShardWorld::StartOf(id));
+  Run();
+  Cancel("s2");
+  Run();
+  world_.store().Release();
+  Run();
+  const std::vector<std::string> log = world_.TakeLog();
+  EXPECT_THAT(log, Contains("send s1 charge/action#1"));
+  EXPECT_THAT(log, Not(Contains("send s2 charge/action#1")));
+  EXPECT_THAT(log, Contains("send s3 charge/action#1"));
+}
+
 TEST_F(ShardCoreTest, CommandOfTheSameBatchIsWithdrawnByAnAbort) {
   Start(ShardWorld::StartOf("s1"));
   Cancel("s1");
@@ -211,6 +261,45 @@ TEST_F(ShardCoreTest, EndedSagaLeavesMemoryAndIsStillGuarded) {
   const auto history = world_.store().GetHistory("s1", 1, 100);
   EXPECT_EQ(history->back().type(), v1::EVENT_TYPE_LATE_RESULT);
   for (size_t i = 0; i < history->size(); ++i) EXPECT_EQ((*history)[i].sequence(), static_cast<int64_t>(i) + 1);
+}
+
+// Whatever looks at it, it must not stay in memory from then on.
+TEST_F(ShardCoreTest, WhoeverLooksAtAnEndedSagaLeavesItOutOfMemory) {
+  Start(ShardWorld::StartOf("s1"));
+  Cancel("s1");
+  Run();
+  Run();
+  ASSERT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
+  ASSERT_EQ(core_->resident(), 0u);
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  EXPECT_EQ(core_->resident(), 0u) << "a repeated start";
+  Start(ShardWorld::StartOf("s1", "other"));
+  Run();
+  EXPECT_EQ(core_->resident(), 0u) << "another start";
+  Cancel("s1");
+  Run();
+  EXPECT_EQ(core_->resident(), 0u) << "a word";
+  saga::Event foreign = ShardWorld::ReplyTo("s1", "charge", v1::OPERATION_ACTION, 1, 0);
+  foreign.saga_uid = "another saga's";
+  mailbox_.push_back(std::move(foreign));
+  Run();
+  EXPECT_EQ(core_->resident(), 0u) << "an event of another saga of this id";
+  mailbox_.push_back(ExpireMessage{.saga_id = "s1", .ended_by_ms = 1, .done = [](const absl::StatusOr<bool>&) {}});
+  Run();
+  EXPECT_EQ(core_->resident(), 0u) << "an expiry that comes too early";
+}
+
+TEST_F(ShardCoreTest, AnEventTellsItsOwnTimeAndARequestHasTheShards) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  const int64_t started_ms = world_.store().GetSaga("s1")->started_ms();
+  EXPECT_NEAR(static_cast<double>(started_ms), static_cast<double>(SystemClock().WallMs()), 60'000);
+  saga::Event reply = ShardWorld::ReplyTo("s1", "charge", v1::OPERATION_ACTION, 1, 0);
+  reply.now_ms = started_ms + 3'600'000;
+  mailbox_.push_back(std::move(reply));
+  Run();
+  EXPECT_EQ(world_.store().GetHistory("s1", 1, 100)->back().time().seconds(), (started_ms + 3'600'000) / 1000);
 }
 
 TEST_F(ShardCoreTest, RefusedCancelSaysWhyAndChangesNothing) {
@@ -255,6 +344,75 @@ TEST_F(ShardCoreTest, RecoveryTakesUpWhatWasOutstanding) {
   EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
 }
 
+// The store learns from the shard what it has to take out of its indexes.
+TEST_F(ShardCoreTest, IndexesFollowAParkingAlsoOverARestart) {
+  for (const bool restart : {false, true}) {
+    const std::string id = restart ? "s2" : "s1";
+    const auto reply = [&](const std::string& step, v1::Operation operation, int attempt, saga::StatusCode code) {
+      mailbox_.push_back(ShardWorld::ReplyTo(id, step, operation, attempt, code));
+      Run();
+    };
+    const auto retry = [&](int attempt) {
+      const saga::AttemptId of = {.step = "charge", .operation = v1::OPERATION_COMPENSATION, .number = attempt};
+      mailbox_.push_back(
+          saga::Event{.saga_id = id, .body = saga::TimerFired{{.kind = saga::TimerKind::kBackoffOver, .attempt = of}}});
+      Run();
+    };
+    Start(ShardWorld::StartOf(id));
+    Run();
+    reply("charge", v1::OPERATION_ACTION, 1, 0);
+    reply("confirm", v1::OPERATION_ACTION, 1, kFailedPrecondition);
+    int attempt = 1;
+    const auto step = [&] { return world_.store().GetSaga(id)->steps(0); };
+    for (; attempt < 50 && !step().has_parking(); ++attempt) {
+      reply("charge", v1::OPERATION_COMPENSATION, attempt, kFailedPrecondition);
+      if (!step().has_parking()) retry(attempt);
+    }
+    ASSERT_TRUE(step().has_parking());
+    EXPECT_THAT(Flaws(), IsEmpty());
+    if (restart) {
+      world_.UseStore(world_.store().Reopen({.inline_done = true}));
+      Boot();
+      ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+      Run();
+    }
+    const saga::ParkingRef parking = {.step = "charge", .history_sequence = step().parking().history_sequence()};
+    mailbox_.push_back(WordMessage{.saga_id = id,
+                                   .word = saga::RetryRequested{.parkings = {parking}, .reason = "mended", .by = "ann"},
+                                   .done = [](const absl::StatusOr<storage::v1::SagaRecord>& answer) {
+                                     EXPECT_TRUE(answer.ok()) << answer.status();
+                                   }});
+    Run();
+    EXPECT_FALSE(step().has_parking());
+    EXPECT_THAT(Flaws(), IsEmpty());
+    reply("charge", v1::OPERATION_COMPENSATION, attempt, 0);
+    EXPECT_EQ(world_.store().GetSaga(id)->state(), v1::SAGA_STATE_COMPENSATED);
+    EXPECT_THAT(Flaws(), IsEmpty());
+  }
+}
+
+TEST_F(ShardCoreTest, AnEffectAfterTheEndIsLoggedByItsSaga) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  const saga::AttemptId charge = {.step = "charge", .operation = v1::OPERATION_ACTION, .number = 1};
+  mailbox_.push_back(saga::Event{.saga_id = "s1", .body = saga::AttemptTimedOut{charge}});
+  Run();
+  Cancel("s1");
+  Run();
+  mailbox_.push_back(
+      saga::Event{.saga_id = "s1", .body = saga::TimerFired{{.kind = saga::TimerKind::kGraceOver, .attempt = charge}}});
+  Run();
+  Reply("charge", v1::OPERATION_COMPENSATION, 1);
+  Run();
+  ASSERT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
+  InitLogging("test", LogLevel::kError);
+  testing::internal::CaptureStderr();
+  Reply("charge", v1::OPERATION_ACTION, 1);
+  Run();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::AllOf(testing::HasSubstr("after its saga was compensated"), testing::HasSubstr("\"s1\"")));
+}
+
 TEST_F(ShardCoreTest, CommandsContinueTheCallersTraceAfterARestartToo) {
   std::vector<std::string> traces;
   world_.on_send = [&](const saga::SendCommand& command) {
@@ -288,6 +446,74 @@ TEST_F(ShardCoreTest, RecoveryReadsOnlyItsSlots) {
   ASSERT_TRUE(core_->Recover(limits::kSlots / 2, limits::kSlots).ok());
   EXPECT_EQ(lower + core_->resident(), 50u);
   EXPECT_GT(lower, 0u);
+}
+
+// Writes down what it is told, batches by their size.
+class ObservedShardTest : public ShardCoreTest, public ShardObserver {
+ protected:
+  ObservedShardTest() {
+    observer_ = this;
+    Boot();
+  }
+  void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>& history) override {
+    told_.push_back("history of " + record.saga_id() + " from " + std::to_string(history.front().sequence()));
+  }
+  void OnRecovered(const storage::v1::SagaRecord& record) override { told_.push_back("recovered " + record.saga_id()); }
+  void OnExpired(const storage::v1::SagaRecord& record) override { told_.push_back("expired " + record.saga_id()); }
+  void OnBatch(size_t events) override { batches_.push_back(events); }
+  void OnWord(const SagaWord& word, bool accepted) override {
+    told_.push_back(std::string(std::holds_alternative<saga::CancelRequested>(word) ? "cancel " : "other word ") +
+                    (accepted ? "accepted" : "refused"));
+  }
+
+  std::vector<std::string> told_;
+  std::vector<size_t> batches_;
+};
+
+TEST_F(ObservedShardTest, IsToldOfWhatIsDurableAndOfEveryWord) {
+  world_.store().Hold();
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  Cancel("s1");
+  Run();
+  EXPECT_THAT(told_, IsEmpty());
+  world_.store().Release();
+  Run();
+  EXPECT_THAT(told_, ElementsAre("history of s1 from 1", testing::StartsWith("history of s1 from "), "cancel accepted",
+                                 testing::StartsWith("history of s1 from ")));
+  told_.clear();
+  mailbox_.push_back(WordMessage{.saga_id = "s1",
+                                 .word = saga::RetryRequested{.parkings = {{.step = "charge", .history_sequence = 1}}},
+                                 .done = [](const absl::StatusOr<storage::v1::SagaRecord>&) {}});
+  Run();
+  EXPECT_THAT(told_, ElementsAre("other word refused")) << "nothing is parked";
+  told_.clear();
+  Cancel("nobody");
+  Run();
+  EXPECT_THAT(told_, ElementsAre("cancel refused"));
+  told_.clear();
+  mailbox_.push_back(ExpireMessage{
+      .saga_id = "s1", .ended_by_ms = std::numeric_limits<int64_t>::max(), .done = [](const absl::StatusOr<bool>&) {}});
+  Run();
+  EXPECT_THAT(told_, ElementsAre("expired s1"));
+}
+
+TEST_F(ObservedShardTest, RecoveryTellsOfEverySagaAndTakesThemUpInBatches) {
+  const size_t sagas = 2 * limits::kShardBatchMax + 1;
+  for (size_t saga = 0; saga < sagas; ++saga) Start(ShardWorld::StartOf("s" + std::to_string(saga)));
+  Run();
+  told_.clear();
+  batches_.clear();
+  world_.TakeLog();
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+  EXPECT_EQ(told_.size(), sagas);
+  EXPECT_THAT(told_, Contains("recovered s0"));
+  EXPECT_THAT(batches_, ElementsAre(limits::kShardBatchMax, limits::kShardBatchMax, 1u));
+  Run();
+  const std::vector<std::string> log = world_.TakeLog();
+  EXPECT_EQ(std::count_if(log.begin(), log.end(), [](const std::string& line) { return line.starts_with("publish "); }),
+            static_cast<std::ptrdiff_t>(sagas));
 }
 
 class UnreadableTest : public ShardCoreTest {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 
 #include "common/errors.h"
 #include "common/limits.h"
@@ -113,8 +114,16 @@ TEST(ShardRouterTest, DrainHearsOutWhatIsAwaitedAndTakesNoMore) {
   router.Start(ShardWorld::StartOf("s1"), [&](absl::StatusOr<StartResult>) { started.Tick(); });
   ASSERT_TRUE(started.Await());
   router.Drain(/*timeout_ms=*/1);  // nobody answers, so this gives up
-  Countdown refused(1);
+  Countdown refused(3);
   router.Start(ShardWorld::StartOf("s2"), [&](absl::StatusOr<StartResult> result) {
+    EXPECT_EQ(ReasonOf(result.status()), "SHUTTING_DOWN");
+    refused.Tick();
+  });
+  router.Tell("s1", saga::CancelRequested{}, [&](const absl::StatusOr<storage::v1::SagaRecord>& result) {
+    EXPECT_EQ(ReasonOf(result.status()), "SHUTTING_DOWN");
+    refused.Tick();
+  });
+  router.Expire("s1", /*ended_by_ms=*/0, [&](const absl::StatusOr<bool>& result) {
     EXPECT_EQ(ReasonOf(result.status()), "SHUTTING_DOWN");
     refused.Tick();
   });
@@ -122,72 +131,150 @@ TEST(ShardRouterTest, DrainHearsOutWhatIsAwaitedAndTakesNoMore) {
   EXPECT_EQ(world.store().GetSaga("s1")->state(), v1::SAGA_STATE_RUNNING);
 }
 
-TEST(ShardRouterTest, FullMailboxRefusesRequestsButHearsReplies) {
+TEST(ShardRouterTest, NothingNewComesInWhileADrainHearsOut) {
   ShardWorld world(/*inline_done=*/false);
-  Countdown blocked(1);
-  Countdown go(1);
-  world.on_send = [&](const saga::SendCommand&) {
-    blocked.Tick();
-    go.Await();  // the shard's thread stands still here
-  };
   ShardRouter router(world.context(), 1, IgnoreFatal);
+  EchoParticipant participant(&world);
   ASSERT_TRUE(router.Start().ok());
-  router.Start(ShardWorld::StartOf("first"), [](absl::StatusOr<StartResult>) {});
-  ASSERT_TRUE(blocked.Await());
-  std::atomic<int> refused{0};
+  Countdown started(1);
+  router.Start(ShardWorld::StartOf("s1"), [&](const absl::StatusOr<StartResult>&) { started.Tick(); });
+  ASSERT_TRUE(started.Await());
+  auto drain = std::async(std::launch::async, [&] { router.Drain(kBoundMs); });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBoundMs / 4);
+  bool refused = false;
+  while (!refused && std::chrono::steady_clock::now() < deadline) {
+    std::promise<absl::Status> answer;
+    router.Tell("nobody", saga::CancelRequested{}, [&](const auto& result) { answer.set_value(result.status()); });
+    refused = ReasonOf(answer.get_future().get()) == "SHUTTING_DOWN";
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_EQ(drain.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "s1 is still awaited";
+  participant.Serve(&router);
+  EXPECT_EQ(drain.wait_for(std::chrono::milliseconds(kBoundMs / 4)), std::future_status::ready) << "all was heard";
+  EXPECT_EQ(world.store().GetSaga("s1")->state(), v1::SAGA_STATE_SUCCEEDED);
+}
+
+TEST(ShardRouterTest, ShardsShareTheTimeOfADrain) {
+  constexpr int kShards = 40;
+  constexpr int kTimeoutMs = 200;
+  ShardWorld world(/*inline_done=*/false);
+  ShardRouter router(world.context(), kShards, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  constexpr int kSagas = 20 * kShards;  // about as many of each
+  Countdown started(kSagas);
+  for (int saga = 0; saga < kSagas; ++saga) {
+    router.Start(ShardWorld::StartOf("s" + std::to_string(saga)),
+                 [&](const absl::StatusOr<StartResult>&) { started.Tick(); });
+  }
+  ASSERT_TRUE(started.Await());
+  const auto begin = std::chrono::steady_clock::now();
+  router.Drain(kTimeoutMs);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(kShards * kTimeoutMs / 2));
+}
+
+// One shard, whose thread stands still where it sends its first command, until it may go on.
+class StandingShardTest : public testing::Test {
+ protected:
+  StandingShardTest() {
+    world_.on_send = [this](const saga::SendCommand&) {
+      stands_.Tick();
+      go_on_.Await();
+    };
+  }
+  ~StandingShardTest() override { GoOn(); }
+  void SetUp() override {
+    ASSERT_TRUE(router_.Start().ok());
+    router_.Start(ShardWorld::StartOf("first"), [](absl::StatusOr<StartResult>) {});
+    ASSERT_TRUE(stands_.Await());
+  }
+  void GoOn() { go_on_.Tick(); }
+  // Whether an answer is the mailbox's refusal; counts it.
+  void CountRefusal(const absl::Status& answer) {
+    if (!absl::IsResourceExhausted(answer)) return;
+    EXPECT_EQ(ReasonOf(answer), "MAILBOX_FULL");
+    ++refused_;
+  }
+
+  ShardWorld world_{/*inline_done=*/false};
+  Countdown stands_{1};
+  Countdown go_on_{1};
+  std::atomic<int> refused_{0};
+  ShardRouter router_{world_.context(), 1, IgnoreFatal};  // last: its thread uses the rest
+};
+
+TEST_F(StandingShardTest, FullMailboxRefusesRequestsButHearsReplies) {
   Countdown answered(limits::kMailboxRequestsMax + 5);
   for (size_t request = 0; request < limits::kMailboxRequestsMax + 5; ++request) {
-    router.Tell("nobody", saga::CancelRequested{}, [&](absl::StatusOr<storage::v1::SagaRecord> result) {
-      if (absl::IsResourceExhausted(result.status())) {
-        EXPECT_EQ(ReasonOf(result.status()), "MAILBOX_FULL");
-        ++refused;
-      }
+    router_.Tell("nobody", saga::CancelRequested{}, [&](const absl::StatusOr<storage::v1::SagaRecord>& result) {
+      CountRefusal(result.status());
       answered.Tick();
     });
   }
-  EXPECT_EQ(refused, 5);
-  router.PostEvent(ShardWorld::ReplyTo("first", "charge", v1::OPERATION_ACTION, 1, 0));
-  EXPECT_EQ(router.mailbox_depth(), limits::kMailboxRequestsMax + 1);
-  EXPECT_EQ(router.mailboxes().front().refused, 5);
-  EXPECT_GT(router.mailboxes().front().oldest_seconds, 0);
-  go.Tick();
+  EXPECT_EQ(refused_, 5);
+  EXPECT_GT(router_.mailboxes().front().oldest_seconds, 0) << "requests wait, too";
+  router_.PostEvent(ShardWorld::ReplyTo("first", "charge", v1::OPERATION_ACTION, 1, 0));
+  EXPECT_EQ(router_.mailbox_depth(), limits::kMailboxRequestsMax + 1);
+  EXPECT_EQ(router_.mailboxes().front().refused, 5);
+  GoOn();
   EXPECT_TRUE(answered.Await());
 }
 
-TEST(ShardRouterTest, TheMailboxIsBoundedByBytesToo) {
-  ShardWorld world(/*inline_done=*/false);
-  Countdown blocked(1);
-  Countdown go(1);
-  world.on_send = [&](const saga::SendCommand&) {
-    blocked.Tick();
-    go.Await();  // the shard's thread stands still here
-  };
-  ShardRouter router(world.context(), 1, IgnoreFatal);
-  ASSERT_TRUE(router.Start().ok());
-  router.Start(ShardWorld::StartOf("first"), [](absl::StatusOr<StartResult>) {});
-  ASSERT_TRUE(blocked.Await());
-  std::atomic<int> refused{0};
+TEST_F(StandingShardTest, TheMailboxIsBoundedByBytesToo) {
   constexpr size_t kFit = limits::kMailboxBytesMax / limits::kInputBytesMax;
   Countdown answered(kFit + 2);
   const auto start = [&](size_t number) {
     StartRequest request = ShardWorld::StartOf("large-" + std::to_string(number));
     request.input = std::string(limits::kInputBytesMax, 'x');
-    router.Start(std::move(request), [&](absl::StatusOr<StartResult> result) {
-      if (!result.ok()) {
-        EXPECT_EQ(ReasonOf(result.status()), "MAILBOX_FULL");
-        ++refused;
-      }
+    router_.Start(std::move(request), [&](const absl::StatusOr<StartResult>& result) {
+      CountRefusal(result.status());
       answered.Tick();
     });
   };
   for (size_t i = 0; i < kFit + 2; ++i) start(i);
-  EXPECT_EQ(refused, 2);
-  router.Tell("nobody", saga::CancelRequested{}, [](const absl::StatusOr<storage::v1::SagaRecord>&) {});
-  EXPECT_EQ(router.mailboxes().front().refused, 2) << "what is small still fits";
-  go.Tick();
+  EXPECT_EQ(refused_, 2);
+  router_.Tell("nobody", saga::CancelRequested{}, [](const absl::StatusOr<storage::v1::SagaRecord>&) {});
+  EXPECT_EQ(router_.mailboxes().front().refused, 2) << "what is small still fits";
+  GoOn();
   ASSERT_TRUE(answered.Await());
   start(kFit + 2);
-  EXPECT_EQ(refused, 2) << "there is room again";
+  EXPECT_EQ(refused_, 2) << "there is room again";
+}
+
+TEST_F(StandingShardTest, WhateverClientsDecideTheSizeOfCounts) {
+  const std::string huge(limits::kMailboxBytesMax + 1, 'x');
+  const auto started = [&](const absl::StatusOr<StartResult>& result) { CountRefusal(result.status()); };
+  const auto told = [&](const absl::StatusOr<storage::v1::SagaRecord>& result) { CountRefusal(result.status()); };
+  StartRequest labelled = ShardWorld::StartOf("large");
+  labelled.labels = {{"user", huge}};
+  router_.Start(std::move(labelled), started);
+  StartRequest invalid = ShardWorld::StartOf("large");
+  invalid.validation = absl::InvalidArgumentError(huge);
+  router_.Start(std::move(invalid), started);
+  EXPECT_EQ(refused_, 2) << "starts";
+  router_.Tell("first", saga::CancelRequested{.reason = huge}, told);
+  router_.Tell("first", saga::CancelRequested{.by = huge}, told);
+  EXPECT_EQ(refused_, 4) << "cancels";
+  router_.Tell("first", saga::RetryRequested{.parkings = {{.step = huge}}}, told);
+  router_.Tell("first", saga::RetryRequested{.reason = huge}, told);
+  router_.Tell("first", saga::RetryRequested{.by = huge}, told);
+  EXPECT_EQ(refused_, 7) << "retries";
+  router_.Tell("first", saga::ResolveRequested{.reply = huge}, told);
+  router_.Tell("first", saga::ResolveRequested{.reason = huge}, told);
+  router_.Tell("first", saga::ResolveRequested{.by = huge}, told);
+  EXPECT_EQ(refused_, 10) << "resolutions";
+}
+
+TEST_F(StandingShardTest, WhatPiledUpIsWorkedOffInBatches) {
+  const size_t requests = 2 * limits::kShardBatchMax;
+  Countdown answered(requests);
+  for (size_t i = 0; i < requests; ++i) {
+    router_.Tell("nobody", saga::CancelRequested{}, [&](const auto&) { answered.Tick(); });
+  }
+  GoOn();
+  ASSERT_TRUE(answered.Await());
+  router_.Drain(/*timeout_ms=*/0);
+  EXPECT_EQ(world_.largest_batch(), limits::kShardBatchMax);
+  EXPECT_GT(world_.waits_told(), requests);
 }
 
 class DrivenShardTest : public testing::Test {
@@ -232,6 +319,69 @@ TEST_F(DrivenShardTest, AReplyGoesAheadOfRequestsThatCameBeforeIt) {
   WorkOff(shard.get());
   EXPECT_EQ(answered.size(), 5u);
   EXPECT_FALSE(shard->Work(/*messages_max=*/1));
+}
+
+// One shard on a thread of its own, whose commits wait.
+class WaitingShardTest : public testing::Test {
+ protected:
+  WaitingShardTest() { world_.store().Hold(); }
+  ~WaitingShardTest() override { world_.store().Release(); }  // its end waits for them
+
+  void Boot() {
+    shard_ = std::make_unique<Shard>(world_.context(), SlotRange{.first = 0, .end = limits::kSlots}, /*seed=*/1,
+                                     IgnoreFatal);
+    ASSERT_TRUE(shard_->Start().ok());
+  }
+  void Start(const std::string& saga_id) {
+    const absl::Status posted = shard_->PostRequest(
+        StartMessage{.request = ShardWorld::StartOf(saga_id), .done = [this](const auto&) { ++answered_; }});
+    EXPECT_TRUE(posted.ok()) << posted;
+  }
+  void ExpectToStopOnceItsCommitIsReleased() {
+    ASSERT_TRUE(world_.store().AwaitWaiting(1, kBoundMs));
+    auto stop = std::async(std::launch::async, [this] { shard_->Stop(); });
+    EXPECT_EQ(stop.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+    world_.store().Release();
+    EXPECT_EQ(stop.wait_for(std::chrono::milliseconds(kBoundMs)), std::future_status::ready);
+  }
+
+  ShardWorld world_{/*inline_done=*/false};
+  std::atomic<int> answered_{0};
+  std::unique_ptr<Shard> shard_;
+};
+
+TEST_F(WaitingShardTest, StoppingWaitsForCommitsAndTakesNoRequests) {
+  Boot();
+  Start("s1");
+  ExpectToStopOnceItsCommitIsReleased();
+  EXPECT_EQ(answered_, 1);
+  EXPECT_EQ(ReasonOf(shard_->PostRequest(StartMessage{.request = ShardWorld::StartOf("s2")})), "SHUTTING_DOWN");
+}
+
+TEST_F(WaitingShardTest, StoppingWaitsForCommitsOfTheRecovery) {
+  world_.store().Release();
+  Boot();
+  Start("s1");
+  shard_->Stop();
+  ASSERT_EQ(answered_, 1);
+  world_.store().Hold();
+  Boot();
+  ExpectToStopOnceItsCommitIsReleased();
+}
+
+TEST_F(WaitingShardTest, AShardIsQuietOnceItsCommitsAreDurable) {
+  Boot();
+  Start("s1");
+  ASSERT_TRUE(world_.store().AwaitWaiting(1, kBoundMs));
+  // What waits for its commit is withdrawn, so nothing is awaited of a participant.
+  EXPECT_TRUE(
+      shard_->PostRequest(WordMessage{.saga_id = "s1", .word = saga::CancelRequested{}, .done = [](const auto&) {}})
+          .ok());
+  ASSERT_TRUE(world_.store().AwaitWaiting(3, kBoundMs));
+  EXPECT_FALSE(shard_->AwaitQuiet(/*timeout_ms=*/50));
+  world_.store().Release();
+  EXPECT_TRUE(shard_->AwaitQuiet(kBoundMs));
+  EXPECT_TRUE(shard_->AwaitQuiet(kBoundMs)) << "one that sleeps is woken to say so";
 }
 
 // An id in the slot.

@@ -70,6 +70,12 @@ void ShardWorld::Publish(const storage::v1::SagaRecord& record, const std::vecto
   Note(absl::StrCat("publish ", record.saga_id(), " ", saga::ShortName(record.state())));
 }
 
+void ShardWorld::OnBatch(size_t events) {
+  size_t largest = largest_batch_;
+  while (events > largest && !largest_batch_.compare_exchange_weak(largest, events)) {
+  }
+}
+
 std::vector<std::string> ShardWorld::TakeLog() {
   MutexLock lock(&mu_);
   return std::exchange(log_, {});

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_SHARD_SHARD_WORLD_H_
 #define TUTTI_ORCHESTRATOR_SHARD_SHARD_WORLD_H_
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -41,10 +42,13 @@ class ShardWorld final : public saga::RecipeSource,
   void OnUnreadable(const std::string& saga_id, const absl::Status& why) override {
     Note("unreadable " + saga_id + " " + why.ToString());
   }
-  void OnBatch(size_t) override {}
+  void OnBatch(size_t events) override;
+  void OnMailboxWaits(const std::vector<double>& seconds) override { waits_told_ += seconds.size(); }
 
   // What left since the last call, in order: "send s1 charge/action#1", "drop …", "publish s1 RUNNING …".
   std::vector<std::string> TakeLog();
+  size_t largest_batch() const { return largest_batch_; }
+  size_t waits_told() const { return waits_told_; }  // one for each message
   // Runs for every Send, before it is logged. Set it before the shards start.
   std::function<void(const saga::SendCommand&)> on_send;
 
@@ -59,6 +63,8 @@ class ShardWorld final : public saga::RecipeSource,
   std::shared_ptr<const saga::Recipe> recipe_;
   std::unique_ptr<store::MemoryStore> store_;
   SystemClock clock_;
+  std::atomic<size_t> largest_batch_{0};
+  std::atomic<size_t> waits_told_{0};
   Mutex mu_;
   std::vector<std::string> log_ ABSL_GUARDED_BY(mu_);
 };

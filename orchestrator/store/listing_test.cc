@@ -1,8 +1,11 @@
 // Listings, on each kind of store.
+#include <functional>
 #include <limits>
+#include <map>
 #include <random>
 #include <set>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "orchestrator/store/store_backends.h"
@@ -191,6 +194,30 @@ TEST_P(ListingTest, TheSmallestBudgetStillGetsThrough) {
   EXPECT_THAT(seen, ElementsAre("s12", "s16", "s20", "s24", "s28"));
 }
 
+// Nor does one whose terms are each frequent, and never true together.
+TEST_P(ListingTest, ASearchWhoseTermsNeverMeetEndsItsPagesEarlyToo) {
+  WriteSet set;
+  for (int i = 0; i < 400; ++i) {
+    set.sagas.push_back(NewSaga(absl::StrCat("s", 100 + i), /*started_ms=*/2000 + i));
+    (*set.sagas.back().record.mutable_labels())[i % 2 == 0 ? "even" : "odd"] = "1";
+  }
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  ListQuery query;
+  query.labels = {{"even", "1"}, {"odd", "1"}};
+  query.scan_budget = 50;
+  int pages = 1;
+  for (;; ++pages) {
+    const auto page = reader().ListSagas(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_THAT(page->sagas, IsEmpty());
+    EXPECT_LE(page->scanned, query.scan_budget + 2);
+    query.cursor = page->next_cursor;
+    if (query.cursor.empty()) break;
+    ASSERT_LT(pages, 100);
+  }
+  EXPECT_GE(pages, 8);
+}
+
 TEST_P(ListingTest, TheRarestTermSetsThePace) {
   WriteSet set;
   for (int i = 0; i < 2000; ++i) {
@@ -262,13 +289,60 @@ TEST_P(ListingTest, ExactlyFullLastPageHasNoCursor) {
 }
 
 TEST_P(ListingTest, CursorsOfAnotherQueryAreRefused) {
-  Commit(SetOf(NewSaga("a"), NewSaga("b")));
+  for (const char* id : {"a", "b"}) {
+    SagaWrite write = NewSaga(id);
+    (*write.record.mutable_labels())["user"] = "u";
+    ASSERT_EQ(Commit(SetOf(write)), CommitResult::kDurable);
+  }
   ListQuery query;
+  query.state = v1::SAGA_STATE_RUNNING;
+  query.parked = false;
+  query.definition = "book";
+  query.labels = {{"user", "u"}};
+  query.started_from_ms = 1;
   query.page_size = 1;
   query.cursor = reader().ListSagas(query)->next_cursor;
-  ASSERT_TRUE(reader().ListSagas(query).ok());
-  query.definition = "book";
-  EXPECT_EQ(ReasonOf(reader().ListSagas(query).status()), "PAGE_TOKEN_INVALID");
+  ASSERT_NE(query.cursor, "");
+  ListQuery same = query;
+  same.page_size = 7;
+  same.scan_budget = 7;
+  EXPECT_TRUE(reader().ListSagas(same).ok());
+  const std::map<std::string, std::function<void(ListQuery*)>> changes = {
+      {"any state", [](ListQuery* other) { other->state.reset(); }},
+      {"another state", [](ListQuery* other) { other->state = v1::SAGA_STATE_SUCCEEDED; }},
+      {"parked or not", [](ListQuery* other) { other->parked.reset(); }},
+      {"parked", [](ListQuery* other) { other->parked = true; }},
+      {"any definition", [](ListQuery* other) { other->definition.clear(); }},
+      {"another definition", [](ListQuery* other) { other->definition = "pay"; }},
+      {"no label", [](ListQuery* other) { other->labels.clear(); }},
+      {"another label",
+       [](ListQuery* other) {
+         other->labels = {{"use", "u"}};
+       }},
+      {"another value",
+       [](ListQuery* other) {
+         other->labels = {{"user", "v"}};
+       }},
+      {"one more label",
+       [](ListQuery* other) {
+         other->labels.push_back({"city", "x"});
+       }},
+      {"any start", [](ListQuery* other) { other->started_from_ms.reset(); }},
+      {"another start", [](ListQuery* other) { other->started_from_ms = 2; }},
+      {"the other end", [](ListQuery* other) { std::swap(other->started_from_ms, other->started_to_ms); }},
+      {"both ends", [](ListQuery* other) { other->started_to_ms = 5'000; }},
+  };
+  for (const auto& [what, change] : changes) {
+    ListQuery other = query;
+    change(&other);
+    EXPECT_EQ(ReasonOf(reader().ListSagas(other).status()), "PAGE_TOKEN_INVALID") << what;
+  }
+  std::string bytes;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(query.cursor, &bytes));
+  for (const size_t cut : {size_t{8}, size_t{15}}) {  // no position, and half of one
+    same.cursor = absl::WebSafeBase64Escape(bytes.substr(0, cut));
+    EXPECT_EQ(ReasonOf(reader().ListSagas(same).status()), "PAGE_TOKEN_INVALID") << cut;
+  }
   query = {};
   for (const std::string cursor : {"x", "!!!!", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}) {
     query.cursor = cursor;

@@ -5,6 +5,8 @@
 #include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/store_testing.h"
+#include "orchestrator/store/tables.h"
+#include "orchestrator/store/view.h"
 
 namespace tutti::store {
 namespace {
@@ -44,12 +46,14 @@ TEST(MemoryStoreTest, HoldWorksOnTheStoresOwnThreadToo) {
 
 TEST(MemoryStoreTest, AFailedWriteEndsUnknownAndSoDoesAllThatFollows) {
   for (const bool applied : {false, true}) {
-    MemoryStore store({.inline_done = true});
+    int reports = 0;
+    MemoryStore store({.inline_done = true, .observer = [&](const CommitReport&) { ++reports; }});
     Results results;
     store.FailNextWrite(absl::UnavailableError("disk"), applied);
     store.Commit(SetOf(NewSaga("a")), results.Next());
     store.Commit(SetOf(NewSaga("b")), results.Next());
     EXPECT_EQ(results.list, (std::vector<CommitResult>{CommitResult::kUnknown, CommitResult::kUnknown}));
+    EXPECT_EQ(reports, 0) << "nothing was committed";
     const auto reopened = store.Reopen({.inline_done = true});
     EXPECT_EQ(reopened->GetSaga("a").ok(), applied);
     EXPECT_TRUE(absl::IsNotFound(reopened->GetSaga("b").status()));
@@ -67,6 +71,98 @@ TEST(MemoryStoreTest, WaitingCommitsShareOneWrite) {
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_EQ(reports[0].sagas, 20u);
   EXPECT_EQ(reports[0].write_sets, 10u);
+}
+
+TEST(MemoryStoreTest, OneWriteHasAnEnd) {
+  std::vector<size_t> writes;
+  MemoryStore store({.inline_done = true, .observer = [&](const CommitReport& r) { writes.push_back(r.sagas); }});
+  int saga = 0;
+  const auto commit = [&](size_t sagas) {
+    WriteSet set;
+    for (size_t i = 0; i < sagas; ++i) set.sagas.push_back(NewSaga("s" + std::to_string(saga++)));
+    store.Commit(set, {});
+  };
+  store.Hold();
+  for (const size_t sagas :
+       {limits::kCommitBatchMax - 5, size_t{5}, size_t{1}, limits::kCommitBatchMax + 1, size_t{3}}) {
+    commit(sagas);
+  }
+  store.Release();
+  EXPECT_THAT(writes, testing::ElementsAre(limits::kCommitBatchMax, 1, limits::kCommitBatchMax + 1, 3))
+      << "one write set is never cut";
+}
+
+// A view whose walks break after some entries, as those over damaged tables do.
+class BreakingView final : public View {
+ public:
+  BreakingView(const Tables* tables, int entries) : view_(tables), entries_(entries) {}
+  absl::StatusOr<bool> Show(Column column, absl::string_view key,
+                            const std::function<void(absl::string_view value)>& look) const override {
+    return view_.Show(column, key, look);
+  }
+  std::unique_ptr<Walk> Range(Column column, std::string begin, std::string end) const override {
+    return std::make_unique<BreakingWalk>(view_.Range(column, std::move(begin), std::move(end)), entries_);
+  }
+
+ private:
+  class BreakingWalk final : public Walk {
+   public:
+    BreakingWalk(std::unique_ptr<Walk> walk, int entries) : walk_(std::move(walk)), left_(entries) {}
+    bool Valid() const override { return left_ > 0 && walk_->Valid(); }
+    absl::string_view key() const override { return walk_->key(); }
+    absl::string_view value() const override { return walk_->value(); }
+    void Next() override {
+      --left_;
+      walk_->Next();
+    }
+    void Seek(absl::string_view key) override {
+      --left_;
+      walk_->Seek(key);
+    }
+    absl::Status status() const override {
+      return left_ > 0 ? absl::OkStatus() : absl::DataLossError("the store is damaged");
+    }
+
+   private:
+    const std::unique_ptr<Walk> walk_;
+    int left_;
+  };
+
+  const TablesView view_;
+  const int entries_;
+};
+
+TEST(MemoryStoreTest, AWalkThatBreaksIsNotTakenForTheEnd) {
+  MemoryStore store({.inline_done = true});
+  for (const char* id : {"a", "b", "c"}) {
+    SagaWrite write = NewSaga(id);
+    CommitNow(&store, SetOf(write));
+    CommitNow(&store, SetOf(NextWrite(write)));
+  }
+  WriteSet definitions;
+  for (const char* name : {"book", "pay"}) {
+    auto& definition = definitions.definitions.emplace_back();
+    definition.set_version(kRevisionVersion);
+    definition.set_name(name);
+    definition.set_revision(1);
+  }
+  CommitNow(&store, std::move(definitions));
+  store.Edit([](const Tables* tables) {
+    for (const int entries : {0, 1}) {
+      const BreakingView view(tables, entries);
+      ListQuery by_two;
+      by_two.definition = "book";
+      by_two.state = v1::SAGA_STATE_RUNNING;
+      EXPECT_TRUE(absl::IsDataLoss(ReadHistory(view, "a", 1, 10).status()));
+      EXPECT_TRUE(absl::IsDataLoss(ReadPage(view, {}).status()));
+      EXPECT_TRUE(absl::IsDataLoss(ReadPage(view, by_two).status()));
+      EXPECT_TRUE(absl::IsDataLoss(ReadEnded(view, {.ended_by_ms = 5'000}).status()));
+      EXPECT_TRUE(absl::IsDataLoss(ReadDefinitions(view).status()));
+      EXPECT_TRUE(absl::IsDataLoss(ReadActive(
+          view, 0, limits::kSlots, [](const storage::v1::SagaRecord&) { return absl::OkStatus(); },
+          [](const UnreadableRecord&) {})));
+    }
+  });
 }
 
 // Every kind of record that cannot be read, between others that can.
@@ -121,6 +217,31 @@ TEST(MemoryStoreTest, WhatCannotBeReadIsSteppedOverAndNamed) {
   EXPECT_EQ(store.GetRaw("garbled")->size() + 1, NewSaga("garbled").record.ByteSizeLong());
 }
 
+// Sagas are pinned to definitions, so none is stepped over.
+TEST(MemoryStoreTest, ADefinitionThatCannotBeReadIsAnError) {
+  storage::v1::DefinitionRecord book;
+  book.set_version(kRevisionVersion);
+  book.set_name("book");
+  book.set_revision(1);
+  const auto with = [&](const std::string& key, const std::string& bytes) {
+    MemoryStore store({.inline_done = true});
+    WriteSet set;
+    set.definitions.push_back(book);
+    CommitNow(&store, std::move(set));
+    EXPECT_EQ(store.GetDefinitions()->size(), 1u);
+    store.Edit([&](Tables* tables) { (*tables)[Column::kDefinition][key] = bytes; });
+    return store.GetDefinitions().status();
+  };
+  const std::string bytes = book.SerializeAsString();
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("book", 1), bytes.substr(1))));
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("book", 2), bytes))) << "the key of another revision";
+  EXPECT_TRUE(absl::IsDataLoss(with(DefinitionKey("pay", 1), bytes))) << "the key of another definition";
+  storage::v1::DefinitionRecord tomorrows = book;
+  tomorrows.set_version(kDefinitionVersionMax + 1);
+  const absl::Status newer = with(DefinitionKey("book", 1), tomorrows.SerializeAsString());
+  EXPECT_TRUE(absl::IsFailedPrecondition(newer)) << newer;
+}
+
 TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
   MemoryStore store({.inline_done = true});
   CommitNow(&store, SetOf(NewSaga("a")));
@@ -133,13 +254,15 @@ TEST(MemoryStoreTest, ADamagedIndexEntryEndsNoListing) {
 }
 
 TEST(MemoryStoreTest, DestructionWritesWhatWaits) {
-  Results results;
-  {
-    MemoryStore store;
-    store.Hold();
-    store.Commit(SetOf(NewSaga("a")), results.Next());
+  for (const bool inline_done : {false, true}) {
+    Results results;
+    {
+      MemoryStore store({.inline_done = inline_done});
+      store.Hold();
+      store.Commit(SetOf(NewSaga("a")), results.Next());
+    }
+    EXPECT_EQ(results.list, std::vector<CommitResult>{CommitResult::kDurable}) << inline_done;
   }
-  EXPECT_EQ(results.list, std::vector<CommitResult>{CommitResult::kDurable});
 }
 
 }  // namespace

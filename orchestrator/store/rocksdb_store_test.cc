@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <fstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
@@ -173,7 +175,15 @@ TEST_F(RocksDbStoreTest, RecordsWithoutALayoutVersionAreRefused) {
   EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
 }
 
-// A disk whose syncs fail on demand.
+TEST_F(RocksDbStoreTest, AnEmptyStoreThatLostItsLayoutVersionIsRefusedToo) {
+  ASSERT_TRUE(OpenAt(folder_.path()).ok());
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(kLayoutKey)).ok());
+  }));
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status())) << "what else is gone, nobody knows";
+}
+
+// A disk whose syncs fail on demand, and that knows what of a log a power cut would take.
 class FailingFileSystem final : public rocksdb::FileSystemWrapper {
  public:
   FailingFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -182,25 +192,55 @@ class FailingFileSystem final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override {
     const auto status = FileSystemWrapper::NewWritableFile(name, options, result, debug);
-    if (status.ok()) *result = std::make_unique<File>(std::move(*result), &failing);
+    if (status.ok()) {
+      const bool is_log = fs::path(name).extension() == ".log";
+      *result = std::make_unique<File>(std::move(*result), &failing, is_log ? &unsynced_log_bytes : nullptr);
+    }
     return status;
   }
   std::atomic<bool> failing{false};
+  std::atomic<uint64_t> unsynced_log_bytes{0};
 
  private:
   class File final : public rocksdb::FSWritableFileOwnerWrapper {
    public:
-    File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>* failing)
-        : FSWritableFileOwnerWrapper(std::move(file)), failing_(failing) {}
+    File(std::unique_ptr<rocksdb::FSWritableFile> file, const std::atomic<bool>* failing,
+         std::atomic<uint64_t>* unsynced)
+        : FSWritableFileOwnerWrapper(std::move(file)), failing_(failing), unsynced_(unsynced) {}
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* debug) override {
+      if (unsynced_ != nullptr) *unsynced_ += data.size();
+      return FSWritableFileOwnerWrapper::Append(data, options, debug);
+    }
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             const rocksdb::DataVerificationInfo& verification,
+                             rocksdb::IODebugContext* debug) override {
+      if (unsynced_ != nullptr) *unsynced_ += data.size();
+      return FSWritableFileOwnerWrapper::Append(data, options, verification, debug);
+    }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
       if (failing_->load()) return rocksdb::IOStatus::IOError("injected");
+      if (unsynced_ != nullptr) *unsynced_ = 0;
       return FSWritableFileOwnerWrapper::Sync(options, debug);
     }
 
    private:
     const std::atomic<bool>* const failing_;
+    std::atomic<uint64_t>* const unsynced_;  // nullptr: no log
   };
 };
+
+// Its marker calls a new store complete, so from then on a version that is missing is a loss.
+TEST_F(RocksDbStoreTest, ANewStoresVersionIsOnDiskOnceItIsOpen) {
+  const auto file_system = std::make_shared<FailingFileSystem>();
+  const auto env = rocksdb::NewCompositeEnv(file_system);
+  auto store = OpenAt(folder_.path(), env.get());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_GT((*store)->Status().log_bytes, 0u);
+  EXPECT_EQ(file_system->unsynced_log_bytes, 0u);
+  ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga("a"))), CommitResult::kDurable);
+  EXPECT_EQ(file_system->unsynced_log_bytes, 0u);
+}
 
 TEST_F(RocksDbStoreTest, AfterAFailedSyncNothingIsDurableAnyMore) {
   const auto file_system = std::make_shared<FailingFileSystem>();
@@ -218,6 +258,60 @@ TEST_F(RocksDbStoreTest, AfterAFailedSyncNothingIsDurableAnyMore) {
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_TRUE((*store)->GetSaga("before").ok());
   EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga("after").status()));
+}
+
+TEST_F(RocksDbStoreTest, WhoeverMeetsARecordThatCannotBeReadTellsOfIt) {
+  Fill();
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "saga", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* sagas) {
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), sagas, SagaKey(IdOf(7)), "damaged").ok());
+  }));
+  std::vector<std::string> told;
+  RocksDbStoreOptions options;
+  options.path = folder_.path();
+  options.on_unreadable = [&](const UnreadableRecord& record) {
+    told.push_back(record.saga_id);
+    EXPECT_THAT(record.error, HasSubstr("damaged"));
+  };
+  const auto store = RocksDbStore::Open(options);
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto once = testing::ElementsAre(IdOf(7));
+  EXPECT_TRUE(absl::IsDataLoss((*store)->GetSaga(IdOf(7)).status()));
+  EXPECT_THAT(std::exchange(told, {}), once) << "one that asks for it";
+  EXPECT_TRUE((*store)->ListSagas({.page_size = 2 * kSagas}).ok());
+  EXPECT_THAT(std::exchange(told, {}), once) << "a listing";
+  EXPECT_TRUE((*store)->FindEnded({.ended_by_ms = 5'000, .page_size = 2 * kSagas}).ok());
+  EXPECT_THAT(std::exchange(told, {}), once) << "the sweep";
+  int skipped = 0;
+  EXPECT_TRUE((*store)
+                  ->ForEachActive(
+                      0, limits::kSlots, [](const storage::v1::SagaRecord&) { return absl::OkStatus(); },
+                      [&](const UnreadableRecord&) { ++skipped; })
+                  .ok());
+  EXPECT_THAT(std::exchange(told, {}), once) << "the recovery";
+  EXPECT_EQ(skipped, 1);
+  EXPECT_TRUE((*store)->GetSaga(IdOf(8)).ok());
+  EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga("nobody").status()));
+  EXPECT_THAT(told, testing::IsEmpty());
+}
+
+TEST_F(RocksDbStoreTest, TellsOfItsSyncsAndOfWhatItKeepsWhere) {
+  {
+    const auto began = std::chrono::steady_clock::now();
+    auto store = OpenAt(folder_.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    const RocksDbStatus before = (*store)->Status();
+    for (int i = 0; i < 20; ++i) ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(IdOf(i)))), CommitResult::kDurable);
+    const RocksDbStatus after = (*store)->Status();
+    EXPECT_EQ(after.log_syncs, before.log_syncs + 20);
+    EXPECT_GT(after.log_sync_seconds, before.log_sync_seconds);
+    EXPECT_LT(after.log_sync_seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    EXPECT_GT(after.log_bytes, before.log_bytes);
+    EXPECT_GT(after.memtable_bytes, 0u);
+    EXPECT_EQ(after.table_bytes, before.table_bytes) << "all is in the log";
+  }
+  auto store = OpenAt(folder_.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_GT((*store)->Status().table_bytes, 0u) << "opening wrote the log to tables";
 }
 
 TEST_F(RocksDbStoreTest, TheObserverSeesEveryWrite) {

@@ -1,6 +1,8 @@
 // What every store must do, run on each.
 #include "orchestrator/store/saga_store.h"
 
+#include <atomic>
+#include <future>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -89,6 +91,7 @@ TEST_P(SagaStoreTest, HistoryIsReadByRange) {
     return numbers;
   };
   EXPECT_THAT(sequences(0, 3), ElementsAre(1, 2, 3));
+  EXPECT_THAT(sequences(-5, 3), ElementsAre(1, 2, 3));
   EXPECT_THAT(sequences(255, 3), ElementsAre(255, 256, 257));
   EXPECT_THAT(sequences(300, 1000), ElementsAre(300, 301));
   EXPECT_THAT(sequences(302, 10), IsEmpty());
@@ -277,6 +280,10 @@ TEST_P(SagaStoreTest, EndedSagasAreFoundPageByPageAndActiveOnesNever) {
     ASSERT_EQ(Commit(SetOf(Ended(saga, 2'000))), CommitResult::kDurable);
     expected.insert(saga.record.saga_id());
   }
+  const SagaWrite instant = NewSaga("instant", 2'000);  // started and ended in the last millisecond there is
+  ASSERT_EQ(Commit(SetOf(instant)), CommitResult::kDurable);
+  ASSERT_EQ(Commit(SetOf(Ended(instant, 2'000))), CommitResult::kDurable);
+  expected.insert("instant");
   const SagaWrite later = NewSaga("later", 1'001);
   SagaWrite settling = Ended(NewSaga("settling", 1'002), 2'000);
   settling.record.mutable_steps(0)->mutable_action()->add_open()->set_number(1);
@@ -296,6 +303,73 @@ TEST_P(SagaStoreTest, EndedSagasAreFoundPageByPageAndActiveOnesNever) {
   } while (!query.cursor.empty());
   EXPECT_EQ(found, expected);
   EXPECT_GE(pages, 3);
+}
+
+TEST_P(SagaStoreTest, AWalkOverWhatHasNotEndedStopsForBreath) {
+  WriteSet set;
+  const size_t running = limits::kEndedScanMax;
+  for (size_t i = 0; i < running; ++i) set.sagas.push_back(NewSaga(absl::StrCat("running", i), 1'000));
+  const SagaWrite ended = NewSaga("ended", 500);
+  set.sagas.push_back(ended);
+  ASSERT_EQ(Commit(std::move(set)), CommitResult::kDurable);
+  ASSERT_EQ(Commit(SetOf(Ended(ended, 600))), CommitResult::kDurable);
+  const auto page = reader().FindEnded({.ended_by_ms = 5'000});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->saga_ids, IsEmpty());
+  ASSERT_NE(page->next_cursor, "");
+  const auto next = reader().FindEnded({.ended_by_ms = 5'000, .cursor = page->next_cursor});
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_THAT(next->saga_ids, ElementsAre("ended"));
+  EXPECT_EQ(next->next_cursor, "");
+}
+
+// What is read in one go is of one moment, though others write meanwhile.
+TEST_P(SagaStoreTest, AWalkOverActiveSagasIsOfOneMoment) {
+  ASSERT_EQ(Commit(SetOf(NewSaga("a"), NewSaga("b"))), CommitResult::kDurable);
+  std::vector<std::string> seen;
+  const auto visit = [&](const storage::v1::SagaRecord& record) {
+    if (seen.empty()) {
+      const SagaWrite other = NewSaga(record.saga_id() == "a" ? "b" : "a");
+      const SagaWrite ended = Ended(other, 2'000);
+      EXPECT_EQ(Commit(SetOf(ended)), CommitResult::kDurable);
+      WriteSet set;
+      set.expired.push_back(ended.record);
+      EXPECT_EQ(Commit(set), CommitResult::kDurable);
+    }
+    seen.push_back(absl::StrCat(record.saga_id(), " ", v1::SagaState_Name(record.state())));
+    return absl::OkStatus();
+  };
+  const auto status = reader().ForEachActive(0, limits::kSlots, visit,
+                                             [](const UnreadableRecord& record) { ADD_FAILURE() << record.error; });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(seen, UnorderedElementsAre("a SAGA_STATE_RUNNING", "b SAGA_STATE_RUNNING"));
+}
+
+TEST_P(SagaStoreTest, ListingsAreOfOneMomentWhileSagasExpire) {
+  constexpr int kSagas = 100;
+  WriteSet begun, over, gone;
+  for (int i = 0; i < kSagas; ++i) {
+    begun.sagas.push_back(NewSaga(absl::StrCat("s", i)));
+    over.sagas.push_back(Ended(begun.sagas.back(), 2'000));
+    gone.expired.push_back(over.sagas.back().record);
+  }
+  std::atomic<bool> done{false};
+  auto writer = std::async(std::launch::async, [&] {
+    for (int round = 0; round < 30; ++round) {
+      for (const WriteSet* set : {&begun, &over, &gone}) EXPECT_EQ(Commit(*set), CommitResult::kDurable);
+    }
+    done = true;
+  });
+  while (!done) {
+    const auto page = reader().ListSagas({.page_size = kSagas});
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_THAT(page->sagas, testing::AnyOf(IsEmpty(), testing::SizeIs(kSagas)));
+    EXPECT_THAT(page->unreadable, IsEmpty());
+    const auto ended = reader().FindEnded({.ended_by_ms = 2'000, .page_size = kSagas});
+    ASSERT_TRUE(ended.ok()) << ended.status();
+    EXPECT_THAT(ended->saga_ids, testing::AnyOf(IsEmpty(), testing::SizeIs(kSagas)));
+    EXPECT_THAT(ended->unreadable, IsEmpty());
+  }
 }
 
 }  // namespace
