@@ -1,6 +1,6 @@
 {{- /* Fields of a pod's spec that are the same for every pod. */}}
 {{- define "tutti.podBase" -}}
-serviceAccountName: {{ include "tutti.serviceAccountName" . }}
+serviceAccountName: {{ include "tutti.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
@@ -8,14 +8,14 @@ securityContext:
 {{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
+  - name: {{ (kindIs "map" . | ternary . (dict "name" .)).name | quote }}
   {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "tutti.containerBase" -}}
 image: {{ include "tutti.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end }}
@@ -46,7 +46,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -55,15 +55,15 @@ priorityClassName: {{ . }}
 {{- define "tutti.probes" -}}
 startupProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
   {{- toYaml .values.startupProbe | nindent 2 }}
 readinessProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
   {{- toYaml .values.readinessProbe | nindent 2 }}
 livenessProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
     service: liveness
   {{- toYaml .values.livenessProbe | nindent 2 }}
 {{- end }}
@@ -81,8 +81,8 @@ lifecycle:
 {{- define "tutti.claims" -}}
 {{- if .values.persistence.enabled -}}
 persistentVolumeClaimRetentionPolicy:
-  whenDeleted: {{ .values.persistence.whenDeleted }}
-  whenScaled: {{ .values.persistence.whenScaled }}
+  whenDeleted: {{ .values.persistence.whenDeleted | quote }}
+  whenScaled: {{ .values.persistence.whenScaled | quote }}
 volumeClaimTemplates:
   - apiVersion: v1
     kind: PersistentVolumeClaim
@@ -116,14 +116,14 @@ metadata:
   {{- include "tutti.metadata" . | nindent 2 }}
 spec:
   {{- if not (kindIs "invalid" $budget.minAvailable) }}
-  minAvailable: {{ $budget.minAvailable }}
+  minAvailable: {{ $budget.minAvailable | toJson }}
   {{- else }}
-  maxUnavailable: {{ $budget.maxUnavailable }}
+  maxUnavailable: {{ $budget.maxUnavailable | toJson }}
   {{- end }}
   selector:
     matchLabels:
       {{- include "tutti.selectorLabels" .root | nindent 6 }}
-      app.kubernetes.io/component: {{ .component }}
+      app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 {{- end }}
 
@@ -139,16 +139,16 @@ spec:
   publishNotReadyAddresses: true
   ports:
     - name: grpc
-      port: {{ .port }}
+      port: {{ .port | int64 }}
       targetPort: grpc
       appProtocol: grpc
     - name: metrics
-      port: {{ .metricsPort }}
+      port: {{ .metricsPort | int64 }}
       targetPort: metrics
       appProtocol: http
   selector:
     {{- include "tutti.selectorLabels" .root | nindent 4 }}
-    app.kubernetes.io/component: {{ .component }}
+    app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 
 {{- /* Environment and mounts by which tuttictl finds the orchestrator. */}}
@@ -185,12 +185,12 @@ spec:
 {{- if .existingSecret }}
 - name: tls
   secret:
-    secretName: {{ .existingSecret }}
+    secretName: {{ .existingSecret | quote }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- if .clientAuth }}
 - name: client
   secret:
-    secretName: {{ required "orchestrator.tls.clientAuth needs orchestrator.tls.clientSecret, which the chart's own jobs show" .clientSecret }}
+    secretName: {{ required "orchestrator.tls.clientAuth needs orchestrator.tls.clientSecret, which the chart's own jobs show" .clientSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}
