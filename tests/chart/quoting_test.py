@@ -79,7 +79,8 @@ class TemplatesTest(unittest.TestCase):
             settings = {
                 "fullnameOverride": odd if odd.isalpha() else "", "nameOverride": odd.replace("_", "-"),
                 "serviceAccount": {"name": odd.replace("_", "-")}, "listenHost": odd, "image": {"tag": odd},
-                "imagePullSecrets": [{"name": odd.replace("_", "-")}], "commonLabels": {"a": odd}, "commonAnnotations": {"a": odd},
+                "imagePullSecrets": [{"name": odd.replace("_", "-")}],
+                "commonLabels": {"a": odd}, "commonAnnotations": {"a": odd},
                 "global": {"imagePullSecrets": [odd.replace("_", "-"), {"name": odd.replace("_", "-")}]},
                 "orchestrator": {
                     "priorityClassName": odd, "nodeSelector": {"a": odd}, "podLabels": {"b": odd}, "podAnnotations": {"b": odd},

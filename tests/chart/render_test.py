@@ -166,6 +166,13 @@ class SchemaTest(unittest.TestCase):
         ("logLevel=verbose", "logLevel"),
         ("commonLabels.a=-b-", "commonLabels"),
         ("networkPolicy.clientsFrom[0].pods=x", "clientsFrom"),
+        ("networkPolicy.egress.dnsPorts={dns}", "dnsPorts"),
+        ("podManagementPolicy=Random", "podManagementPolicy"),
+        ("orchestrator.updateStrategy.type=Recreate", "updateStrategy"),
+        ("dnsConfig.options[0].nam=ndots", "dnsConfig"),
+        ("terminationMessagePolicy=Log", "terminationMessagePolicy"),
+        ("definitions.job.tolerations=all", "tolerations"),
+        ("test.hookDeletePolicy=hook-suceeded", "hookDeletePolicy"),
         ("prometheusRule.runbookUrlPrefix=https://x", "runbookUrlPrefix"),
         ("global.imagePullSecrets[0].nam=x", "imagePullSecrets"),
         ("extraObjects[0]=1", "extraObjects"),
@@ -197,7 +204,8 @@ class SchemaTest(unittest.TestCase):
             for key in value:
                 self.assertIn(key, part["properties"], f"{path}.{key} is not in the schema")
                 compare(f"{path}.{key}", part["properties"][key], value[key])
-            optional = {"initialDelaySeconds", "terminationGracePeriodSeconds", "claims"}
+            optional = {"initialDelaySeconds", "terminationGracePeriodSeconds", "claims", "rollingUpdate", "nameservers",
+                        "searches", "options"}
             if part is not schema["definitions"]["participant"]:  # its other keys are those of participants.defaults
                 self.assertLessEqual(set(part["properties"]) - set(value), optional, f"{path}: not in values.yaml")
 
@@ -431,11 +439,6 @@ class SwitchTest(unittest.TestCase):
         self.assertIn("nobody applies the definitions", notes)
         self.assertNotIn("release-test", notes)
         self.assertNotIn("grpcurl", helm.notes("--set", "orchestrator.replicas=0"))
-
-    def test_the_test_pod_outlives_helm_s_clean_up(self):
-        """`helm test --logs` asks for the log of a pod that succeeded, after deleting by policy."""
-        pod = of_kind(rendered("default"), "Pod")["t-tutti-test"]
-        self.assertEqual(pod["metadata"]["annotations"]["helm.sh/hook-delete-policy"], "before-hook-creation")
 
     def test_runbooks_link_to_where_they_are_served(self):
         def links(*args):

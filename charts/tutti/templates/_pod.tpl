@@ -3,6 +3,13 @@
 serviceAccountName: {{ include "tutti.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
@@ -16,6 +23,7 @@ imagePullSecrets:
 {{- define "tutti.containerBase" -}}
 image: {{ include "tutti.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
+terminationMessagePolicy: {{ .Values.terminationMessagePolicy | quote }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end }}
@@ -33,19 +41,24 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "tutti.selectorLabels" .root | nindent 8 }}
   {{- end }}
-{{- with .values.nodeSelector }}
+{{- include "tutti.placement" .values | nindent 0 }}
+{{- end }}
+
+{{- /* Where any pod may run, by its settings. */}}
+{{- define "tutti.placement" -}}
+{{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.tolerations }}
+{{- with .tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.affinity }}
+{{- with .affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.priorityClassName }}
+{{- with .priorityClassName }}
 priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
@@ -75,6 +88,14 @@ lifecycle:
     exec:
       command: ["/bin/sleep", {{ .preStopSeconds | toString | quote }}]
 {{- end }}
+{{- end }}
+
+{{- /* dict "root" $ "values" SETTINGS: how a StatefulSet changes its pods. With OrderedReady one that never becomes ready is not
+     replaced by the next revision either, so a bad image could not be rolled back. */}}
+{{- define "tutti.changes" -}}
+podManagementPolicy: {{ .root.Values.podManagementPolicy | quote }}
+updateStrategy:
+  {{- toYaml .values.updateStrategy | nindent 2 }}
 {{- end }}
 
 {{- /* dict "root" $ "values" SETTINGS: the rest of a StatefulSet's spec, from the claim on. */}}

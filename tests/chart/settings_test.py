@@ -1,0 +1,96 @@
+"""What single settings do to the objects they are about."""
+
+import unittest
+
+import helm
+from helm import HelmError, objects, of_kind, pods, text_of
+
+
+def sets(*args):
+    return of_kind(objects(*args), "StatefulSet")
+
+
+class RollOutTest(unittest.TestCase):
+    def test_a_pod_that_never_becomes_ready_can_be_replaced(self):
+        """OrderedReady waits for it before it goes back to the former revision."""
+        self.assertEqual({item["spec"]["podManagementPolicy"] for item in sets().values()}, {"Parallel"})
+        self.assertEqual({item["spec"]["podManagementPolicy"] for item in
+                          sets("--set", "podManagementPolicy=OrderedReady").values()}, {"OrderedReady"})
+
+    def test_update_strategies(self):
+        self.assertEqual({item["spec"]["updateStrategy"]["type"] for item in sets().values()}, {"RollingUpdate"})
+        found = sets("--set", "orchestrator.updateStrategy.type=OnDelete,participants.token.updateStrategy.type=OnDelete")
+        self.assertEqual({name for name, item in found.items() if item["spec"]["updateStrategy"]["type"] == "OnDelete"},
+                         {"t-tutti", "t-tutti-token"})
+
+
+class EveryPodTest(unittest.TestCase):
+    def test_dns_settings_reach_every_pod(self):
+        for pod in pods(objects()).values():
+            self.assertNotIn("dnsConfig", pod["spec"])
+            self.assertNotIn("dnsPolicy", pod["spec"])
+        config = '{"options": [{"name": "ndots", "value": "2"}]}'
+        found = pods(objects("--set-json", f"dnsConfig={config}", "--set", "dnsPolicy=Default"))
+        self.assertEqual(len(found), 6)
+        for pod in found.values():
+            self.assertEqual(pod["spec"]["dnsConfig"], {"options": [{"name": "ndots", "value": "2"}]})
+            self.assertEqual(pod["spec"]["dnsPolicy"], "Default")
+
+    def test_the_reason_of_an_end_is_seen_in_the_pod(self):
+        for policy, args in (("FallbackToLogsOnError", ()), ("File", ("--set", "terminationMessagePolicy=File"))):
+            for pod in pods(objects(*args)).values():
+                for container in pod["spec"]["containers"]:
+                    self.assertEqual(container["terminationMessagePolicy"], policy)
+
+
+class HookTest(unittest.TestCase):
+    PLACED = ('{"tolerations": [{"key": "dedicated", "operator": "Exists"}], "nodeSelector": {"pool": "tools"}, '
+              '"affinity": {"podAffinity": {}}, "priorityClassName": "low", '
+              '"podAnnotations": {"sidecar.istio.io/inject": "false", "helm.sh/hook": "no"}, "podLabels": {"tier": "tools"}}')
+
+    def test_the_job_and_the_test_go_where_they_are_told(self):
+        items = objects("--set-json", f"definitions.job={self.PLACED}", "--set-json", f"test={self.PLACED}")
+        found = pods(items)
+        for name in ("Job/t-tutti-definitions", "Pod/t-tutti-test"):
+            spec = found[name]["spec"]
+            self.assertEqual(spec["tolerations"], [{"key": "dedicated", "operator": "Exists"}])
+            self.assertEqual(spec["nodeSelector"], {"pool": "tools"})
+            self.assertEqual(spec["affinity"], {"podAffinity": {}})
+            self.assertEqual(spec["priorityClassName"], "low")
+            self.assertEqual(found[name]["metadata"]["annotations"]["sidecar.istio.io/inject"], "false")
+            self.assertEqual(found[name]["metadata"]["labels"]["tier"], "tools")
+        self.assertEqual(found["Pod/t-tutti-test"]["metadata"]["annotations"]["helm.sh/hook"], "test", "a hook it stays")
+        for name in ("StatefulSet/t-tutti", "StatefulSet/t-tutti-token"):
+            self.assertNotIn("tolerations", found[name]["spec"])
+
+    def test_the_job_s_own_annotations(self):
+        job = of_kind(objects("--set-json", 'definitions.job.annotations={"example.org/a": "b", "helm.sh/hook": "no"}'), "Job")
+        annotations = job["t-tutti-definitions"]["metadata"]["annotations"]
+        self.assertEqual(annotations["example.org/a"], "b")
+        self.assertEqual(annotations["helm.sh/hook"], "post-install,post-upgrade,post-rollback")
+        self.assertNotIn("annotations", job["t-tutti-definitions"]["spec"]["template"]["metadata"])
+
+    def test_the_test_pod_cleans_up_and_leaves_its_log(self):
+        """Once helm has deleted the pod, `helm test --logs` finds none: helm prints the log of its own accord, before."""
+        for args, policy in (((), "before-hook-creation,hook-succeeded"),
+                             (("--set", "test.hookDeletePolicy=before-hook-creation"), "before-hook-creation")):
+            annotations = of_kind(objects(*args), "Pod")["t-tutti-test"]["metadata"]["annotations"]
+            self.assertEqual(annotations["helm.sh/hook-delete-policy"], policy)
+            self.assertEqual(annotations["helm.sh/hook-output-log-policy"], "hook-succeeded,hook-failed")
+        self.assertNotIn("--logs", helm.notes())
+
+    def test_a_refused_definition_says_so_where_helm_was_called(self):
+        job = of_kind(objects(), "Job")["t-tutti-definitions"]
+        self.assertEqual(job["metadata"]["annotations"]["helm.sh/hook-output-log-policy"], "hook-failed")
+
+
+class EgressTest(unittest.TestCase):
+    def test_dns_ports(self):
+        for args, ports in (((), (53,)), (("--set", "networkPolicy.egress.dnsPorts={53,5353}"), (53, 5353))):
+            policy = of_kind(objects("--set", "networkPolicy.egress.enabled=true", *args), "NetworkPolicy")["t-tutti"]
+            self.assertEqual(policy["spec"]["egress"][0],
+                             {"ports": [{"port": port, "protocol": protocol} for port in ports for protocol in ("UDP", "TCP")]})
+
+
+if __name__ == "__main__":
+    unittest.main()
