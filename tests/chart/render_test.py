@@ -167,6 +167,7 @@ class SchemaTest(unittest.TestCase):
         ("commonLabels.a=-b-", "commonLabels"),
         ("networkPolicy.clientsFrom[0].pods=x", "clientsFrom"),
         ("networkPolicy.egress.dnsPorts={dns}", "dnsPorts"),
+        ("orchestrator.persistence.dataSource.name=x", "dataSource"),
         ("podManagementPolicy=Random", "podManagementPolicy"),
         ("orchestrator.updateStrategy.type=Recreate", "updateStrategy"),
         ("dnsConfig.options[0].nam=ndots", "dnsConfig"),
@@ -197,16 +198,17 @@ class SchemaTest(unittest.TestCase):
         def resolve(part):
             return schema["definitions"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
 
-        def compare(path, part, value):
+        def compare(path, part, value, whole=True):
             part = resolve(part)
-            if not isinstance(value, dict) or "properties" not in part:
+            if not isinstance(value, dict) or value == {} or "properties" not in part:
                 return
+            if part is schema["definitions"]["participant"]:  # its other keys are those of participants.defaults
+                whole = False
             for key in value:
                 self.assertIn(key, part["properties"], f"{path}.{key} is not in the schema")
-                compare(f"{path}.{key}", part["properties"][key], value[key])
-            optional = {"initialDelaySeconds", "terminationGracePeriodSeconds", "claims", "rollingUpdate", "nameservers",
-                        "searches", "options"}
-            if part is not schema["definitions"]["participant"]:  # its other keys are those of participants.defaults
+                compare(f"{path}.{key}", part["properties"][key], value[key], whole)
+            optional = {"initialDelaySeconds", "terminationGracePeriodSeconds", "claims", "rollingUpdate"}
+            if whole:
                 self.assertLessEqual(set(part["properties"]) - set(value), optional, f"{path}: not in values.yaml")
 
         compare("", schema, defaults())

@@ -1,5 +1,6 @@
 """What single settings do to the objects they are about."""
 
+import json
 import unittest
 
 import helm
@@ -90,6 +91,60 @@ class EgressTest(unittest.TestCase):
             policy = of_kind(objects("--set", "networkPolicy.egress.enabled=true", *args), "NetworkPolicy")["t-tutti"]
             self.assertEqual(policy["spec"]["egress"][0],
                              {"ports": [{"port": port, "protocol": protocol} for port in ports for protocol in ("UDP", "TCP")]})
+
+
+class VolumeTest(unittest.TestCase):
+    """For the orchestrator and for a reference service, which are built alike."""
+    EACH = (("t-tutti", "orchestrator"), ("t-tutti-token", "participants.token"))
+
+    def test_a_claim_that_is_there_is_used_and_none_is_made(self):
+        for name, values in self.EACH:
+            found = sets("--set", f"{values}.persistence.existingClaim=restored")
+            spec = found.pop(name)["spec"]
+            self.assertNotIn("volumeClaimTemplates", spec)
+            self.assertNotIn("persistentVolumeClaimRetentionPolicy", spec)
+            self.assertIn({"name": "data", "persistentVolumeClaim": {"claimName": "restored"}},
+                          spec["template"]["spec"]["volumes"])
+            for item in found.values():
+                self.assertIn("volumeClaimTemplates", item["spec"])
+                self.assertNotIn("data", [volume["name"] for volume in item["spec"]["template"]["spec"].get("volumes", [])])
+
+    def test_a_claim_can_be_filled_from_a_snapshot(self):
+        source = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "night"}
+        for name, values in self.EACH:
+            found = sets("--set", ",".join(f"{values}.persistence.dataSource.{key}={value}" for key, value in source.items()))
+            claim = found[name]["spec"]["volumeClaimTemplates"][0]["spec"]
+            self.assertEqual(claim["dataSource"], source)
+        for item in sets().values():
+            self.assertNotIn("dataSource", item["spec"]["volumeClaimTemplates"][0]["spec"])
+
+    def test_contradictions_are_refused(self):
+        own = "orchestrator.persistence.existingClaim=x"
+        with self.assertRaisesRegex(HelmError, "orchestrator.persistence has existingClaim and dataSource"):
+            text_of("--set", f"{own},orchestrator.persistence.dataSource.kind=a,orchestrator.persistence.dataSource.name=b")
+        with self.assertRaisesRegex(HelmError, "orchestrator.* and participants.token.* are both x"):
+            text_of("--set", f"{own},participants.token.persistence.existingClaim=x")
+        with self.assertRaisesRegex(HelmError, "/participants/defaults/persistence"):
+            text_of("--set", "participants.defaults.persistence.existingClaim=x")
+
+
+class DefinitionsTest(unittest.TestCase):
+    @staticmethod
+    def render(definition, *args):
+        text_of("--set-json", "definitions.custom=" + json.dumps({"order.yaml": definition}), *args)
+
+    def test_a_participant_that_the_orchestrator_would_not_know_is_refused(self):
+        order = "name: order\nsteps:\n  - {name: pay, participant: payment}\n  - {name: take, participant: stock}\n"
+        with self.assertRaisesRegex(HelmError, "definitions.custom.order.yaml: the step take names the participant stock"):
+            self.render(order)
+        self.render(order, "--set", "participants.external.stock.target=stock:1")
+        self.render(order, "--set", "orchestrator.extraArgs={--participants=/mine/participants.yaml}")
+        with self.assertRaisesRegex(HelmError, "the step pay names the participant payment"):
+            self.render(order, "--set", "participants.payment.enabled=false,definitions.builtIn=null")
+
+    def test_other_mistakes_are_left_to_the_orchestrator(self):
+        for text in ("name: wrong", "steps: 5", "steps: {a: b}", "- a", "a: [", "5", "steps: [a, {participant: 5}, {name: x}]"):
+            self.render(text)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ updateStrategy:
 
 {{- /* dict "root" $ "values" SETTINGS: the rest of a StatefulSet's spec, from the claim on. */}}
 {{- define "tutti.claims" -}}
-{{- if .values.persistence.enabled -}}
+{{- if and .values.persistence.enabled (not .values.persistence.existingClaim) -}}
 persistentVolumeClaimRetentionPolicy:
   whenDeleted: {{ .values.persistence.whenDeleted | quote }}
   whenScaled: {{ .values.persistence.whenScaled | quote }}
@@ -120,9 +120,25 @@ volumeClaimTemplates:
       {{- with .values.persistence.storageClass }}
       storageClassName: {{ . | quote }}
       {{- end }}
+      {{- with .values.persistence.dataSource }}
+      dataSource:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       resources:
         requests:
           storage: {{ .values.persistence.size | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* PERSISTENCE: the volume `data`, where it is no claim of the StatefulSet's own. */}}
+{{- define "tutti.dataVolume" -}}
+{{- if not .enabled -}}
+- name: data
+  emptyDir: {}
+{{- else if .existingClaim -}}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ .existingClaim | quote }}
 {{- end }}
 {{- end }}
 
