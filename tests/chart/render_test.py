@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VALUES = os.path.join(HERE, "values")
 MINORS = range(27, 38)  # from Chart.yaml's kubeVersion to the newest of the schemas
 SETS = ("default", *sorted(name.removesuffix(".yaml") for name in os.listdir(VALUES)))
-MONITORING = "monitoring.coreos.com/v1"
+MONITORING, GATEWAY = "monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1"
 # One object is decoded against megabytes of schema; reading those once is what makes this a test of seconds.
 schemas.schema_contents = functools.lru_cache(maxsize=None)(schemas.schema_contents)
 
@@ -78,7 +78,7 @@ class ValidTest(unittest.TestCase):
         seen, checked = set(), 0
         for values in SETS:
             for item in rendered(values):
-                if item["apiVersion"] == MONITORING or json.dumps(item) in seen:
+                if item["apiVersion"] in (MONITORING, GATEWAY) or json.dumps(item) in seen:
                     continue
                 seen.add(json.dumps(item))
                 for minor in MINORS:
@@ -105,15 +105,16 @@ class ValidTest(unittest.TestCase):
         with self.assertRaisesRegex(HelmError, "kubeVersion"):
             text_of("--kube-version", "1.26.0")
 
-    def test_operator_objects_decode_strictly(self):
-        text = text_of(*flags("everything"))
-        wanted = text.count(f"apiVersion: {MONITORING}")
-        self.assertGreaterEqual(wanted, 1)
+    def test_objects_of_operators_and_gateways_decode_strictly(self):
+        text = text_of(*flags("everything")) + "\n---\n" + text_of(*flags("mixed"))
+        wanted = text.count(f"apiVersion: {MONITORING}") + text.count(f"apiVersion: {GATEWAY}")
+        self.assertGreaterEqual(wanted, 4)
         done = subprocess.run([tool("crd-check")], input=text, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, str(wanted)), done.stderr)
-        done = subprocess.run([tool("crd-check")], input=text.replace("scrapeTimeout", "scrapeTimeouts"),
-                              capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 1, "an unknown field must be found")
+        for field in ("scrapeTimeout", "backendRefs"):
+            done = subprocess.run([tool("crd-check")], input=text.replace(f"{field}:", f"{field}s:"),
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1, "an unknown field must be found")
 
     def test_golden(self):
         for values in SETS:
@@ -168,6 +169,10 @@ class SchemaTest(unittest.TestCase):
         ("networkPolicy.clientsFrom[0].pods=x", "clientsFrom"),
         ("networkPolicy.egress.dnsPorts={dns}", "dnsPorts"),
         ("orchestrator.persistence.dataSource.name=x", "dataSource"),
+        ("ingress.hosts={a b}", "ingress"),
+        ("ingress.tls[0].secret=x", "tls"),
+        ("route.enabled=true", "parentRefs"),
+        ("route.kind=TCPRoute", "route"),
         ("podManagementPolicy=Random", "podManagementPolicy"),
         ("orchestrator.updateStrategy.type=Recreate", "updateStrategy"),
         ("dnsConfig.options[0].nam=ndots", "dnsConfig"),

@@ -93,6 +93,31 @@ class EgressTest(unittest.TestCase):
                              {"ports": [{"port": port, "protocol": protocol} for port in ports for protocol in ("UDP", "TCP")]})
 
 
+class FromOutsideTest(unittest.TestCase):
+    def test_neither_is_made_unasked(self):
+        self.assertEqual([item["kind"] for item in objects() if item["kind"] in ("Ingress", "GRPCRoute", "HTTPRoute")], [])
+
+    def test_an_ingress_leads_to_the_clients_service(self):
+        items = objects("--set", "ingress.enabled=true,ingress.hosts={a.example.org,b.example.org},ingress.className=nginx")
+        spec = of_kind(items, "Ingress")["t-tutti"]["spec"]
+        self.assertEqual(spec["ingressClassName"], "nginx")
+        self.assertEqual([rule["host"] for rule in spec["rules"]], ["a.example.org", "b.example.org"])
+        for rule in spec["rules"]:
+            service = rule["http"]["paths"][0]["backend"]["service"]
+            ports = {port["name"] for port in of_kind(items, "Service")[service["name"]]["spec"]["ports"]}
+            self.assertIn(service["port"]["name"], ports)
+        anywhere = of_kind(objects("--set", "ingress.enabled=true"), "Ingress")["t-tutti"]["spec"]["rules"]
+        self.assertEqual([rule.get("host") for rule in anywhere], [None])
+
+    def test_a_route_leads_to_the_clients_service(self):
+        for kind, protocol in (("GRPCRoute", "grpc"), ("HTTPRoute", "kubernetes.io/h2c")):
+            items = objects("--set", f"route.enabled=true,route.kind={kind},route.parentRefs[0].name=outside,"
+                            f"orchestrator.service.port=7777,orchestrator.service.appProtocol={protocol}")
+            backend = of_kind(items, kind)["t-tutti"]["spec"]["rules"][0]["backendRefs"][0]
+            port = of_kind(items, "Service")[backend["name"]]["spec"]["ports"][0]
+            self.assertEqual((port["port"], port["appProtocol"]), (backend["port"], protocol))
+
+
 class VolumeTest(unittest.TestCase):
     """For the orchestrator and for a reference service, which are built alike."""
     EACH = (("t-tutti", "orchestrator"), ("t-tutti-token", "participants.token"))

@@ -1,5 +1,5 @@
-// Reads manifests from standard input and decodes the Prometheus operator's kinds strictly into the operator's own types:
-// an unknown field, a wrong type or an unparsable number is an error. Prints how many it checked.
+// Reads manifests from standard input and decodes the kinds of the Prometheus operator and of the Gateway API strictly into
+// their own types: an unknown field, a wrong type or an unparsable number is an error. Prints how many it checked.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -26,6 +27,10 @@ func check(manifest []byte) (bool, error) {
 		into = &monitoringv1.ServiceMonitor{}
 	case "monitoring.coreos.com/v1/PrometheusRule":
 		into = &monitoringv1.PrometheusRule{}
+	case "gateway.networking.k8s.io/v1/GRPCRoute":
+		into = &gatewayv1.GRPCRoute{}
+	case "gateway.networking.k8s.io/v1/HTTPRoute":
+		into = &gatewayv1.HTTPRoute{}
 	default:
 		return false, nil
 	}
