@@ -1,5 +1,6 @@
-// Reads manifests from standard input and decodes the kinds of the Prometheus operator and of the Gateway API strictly into
-// their own types: an unknown field, a wrong type or an unparsable number is an error. Prints how many it checked.
+// Reads manifests from standard input and decodes the kinds of the Prometheus operator, of the Gateway API and of volume
+// snapshots strictly into their own types: an unknown field, a wrong type or an unparsable number is an error. Prints how many
+// it checked.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -31,6 +33,8 @@ func check(manifest []byte) (bool, error) {
 		into = &gatewayv1.GRPCRoute{}
 	case "gateway.networking.k8s.io/v1/HTTPRoute":
 		into = &gatewayv1.HTTPRoute{}
+	case "snapshot.storage.k8s.io/v1/VolumeSnapshot":
+		into = &snapshotv1.VolumeSnapshot{}
 	default:
 		return false, nil
 	}
