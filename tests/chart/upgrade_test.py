@@ -1,6 +1,6 @@
-"""What an upgrade is refused for, by what the cluster says of the StatefulSets that are there.
+"""What an upgrade is refused for, by what the cluster says of StatefulSets and claims that are there.
 
-helm asks a real HTTP server, which knows nothing but those: whether a whole API server then takes the objects is not seen here.
+helm asks a real HTTP server, which knows nothing but those and their claims: whether a whole API server then takes the objects is not seen here.
 """
 
 import contextlib
@@ -15,7 +15,16 @@ import unittest
 import helm
 from helm import CHART, NAMESPACE, RELEASE, HelmError
 
-APPS = "/apis/apps/v1"
+CORE, APPS = "/api/v1", "/apis/apps/v1"
+
+
+def resources(version, name, kind):
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": [
+        {"name": name, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": ["get", "list"]}]}
+
+
+def listing(version, kind, items):
+    return {"kind": f"{kind}List", "apiVersion": version, "metadata": {}, "items": items}
 
 
 class Cluster(http.server.BaseHTTPRequestHandler):
@@ -24,11 +33,10 @@ class Cluster(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path = self.path.split("?")[0]
         answer = {
-            APPS: {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "apps/v1", "resources": [
-                {"name": "statefulsets", "singularName": "statefulset", "namespaced": True, "kind": "StatefulSet",
-                 "verbs": ["get", "list"]}]},
-            f"{APPS}/namespaces/{NAMESPACE}/statefulsets": {
-                "kind": "StatefulSetList", "apiVersion": "apps/v1", "metadata": {}, "items": self.server.sets},
+            APPS: resources("apps/v1", "statefulsets", "StatefulSet"),
+            f"{APPS}/namespaces/{NAMESPACE}/statefulsets": listing("apps/v1", "StatefulSet", self.server.sets),
+            CORE: resources("v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+            f"{CORE}/namespaces/{NAMESPACE}/persistentvolumeclaims": listing("v1", "PersistentVolumeClaim", self.server.claims),
         }.get(path)
         body = json.dumps(answer or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound",
                                      "message": path, "code": 404}).encode()
@@ -44,10 +52,10 @@ class Cluster(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def cluster(sets):
-    """A kubeconfig for a cluster that has these StatefulSets, and the paths that were asked for."""
+def cluster(sets, claims):
+    """A kubeconfig for a cluster that has these StatefulSets and claims, and the paths that were asked for."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
-    server.sets, server.asked = sets, []
+    server.sets, server.claims, server.asked = sets, claims, []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
@@ -75,8 +83,16 @@ def installed(*args, release=RELEASE, chart=CHART, **spec):
     return sets
 
 
-def upgrade(sets, *args, release=RELEASE, chart=CHART, by=("--is-upgrade",)):
-    with cluster(sets) as (config, asked):
+def claims_of(sets):
+    """The claims that the controller makes of their templates."""
+    return [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {
+                "name": f'{claim["metadata"]["name"]}-{item["metadata"]["name"]}-0', "namespace": NAMESPACE,
+                "labels": {**claim["metadata"]["labels"], **item["spec"]["selector"]["matchLabels"]}}}
+            for item in sets for claim in item["spec"].get("volumeClaimTemplates") or []]
+
+
+def upgrade(sets, *args, release=RELEASE, chart=CHART, by=("--is-upgrade",), claims=None):
+    with cluster(sets, claims_of(sets) if claims is None else claims) as (config, asked):
         text = helm.helm("template", release, chart, "--namespace", NAMESPACE, "--dry-run=server", "--kubeconfig", config,
                          "--kube-context", "it", *by, *args)
     return helm.load(text), asked
@@ -147,15 +163,34 @@ class UpgradeTest(unittest.TestCase):
         sets = installed(podManagementPolicy="OrderedReady")
         self.refused(f"--cascade=orphan {every}\n", sets)
         upgrade(sets, "--set", "podManagementPolicy=OrderedReady")
-        upgrade([])  # they are deleted
+        upgrade([], claims=claims_of(sets))  # they are deleted
         own = "orchestrator.persistence.existingClaim=x"
         self.refused("--cascade=orphan t-tutti\n", installed(), "--set", own)
         self.refused("--cascade=orphan t-tutti\n", installed("--set", own))
         self.refused("--cascade=orphan t-tutti\n", installed(), "--set", "orchestrator.persistence.enabled=false")
         upgrade(installed("--set", own), "--set", own)
 
+    def test_claims_without_their_stateful_set_are_not_forgotten(self):
+        """As when it was deleted to be made anew, and names changed on the way."""
+        claims = claims_of(installed())
+        renamed = ("--set", "nameOverride=shop")
+        said = self.refused("the claim data-t-tutti-0 of this release would give way to t-shop,", [], *renamed, claims=claims)
+        self.assertIn("fullnameOverride=t-tutti nameOverride=tutti", said)
+        self.assertIn("orchestrator.persistence.existingClaim=data-t-tutti-0", said)
+        upgrade([], *renamed, "--set", "allowNewVolumes=true", claims=claims)
+        now = installed(*renamed)
+        upgrade(now, *renamed, claims=claims + claims_of(now))
+        upgrade([], *renamed, claims=claims + claims_of(now))
+        token = [item for item in claims if item["metadata"]["name"] == "data-t-tutti-token-0"]
+        off = [item for item in now if not item["metadata"]["name"].endswith("-token")]
+        self.refused("the claim data-t-tutti-token-0 of this release", off, *renamed, claims=token + claims_of(off))
+        another = claims_of(installed(release="another"))
+        unlabelled = [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data-x-0"}}]
+        upgrade([], claims=another + unlabelled)
+
     def test_what_others_have_is_no_matter(self):
         others = [*installed(release="another"), *installed("--set", "fullnameOverride=z", release="zett")]
+        upgrade(others)
         upgrade(others + installed())
         upgrade([{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "bare"}, "spec": {"selector": {}}}])
         self.refused("t-tutti of this release would give way", others + installed(), "--set", "fullnameOverride=shop")

@@ -98,6 +98,18 @@ annotations:
 {{- if eq (include "tutti.participantNames" .) "payment reservation token" }}yes{{ end }}
 {{- end }}
 
+{{- /* Component → its name in Kubernetes, its name in the values, the settings of its volume. */}}
+{{- define "tutti.servers" -}}
+{{- $name := include "tutti.fullname" . }}
+{{- $servers := dict "orchestrator" (dict "name" $name "values" "orchestrator" "persistence" .Values.orchestrator.persistence) }}
+{{- range $participant := splitList " " (include "tutti.participantNames" .) | compact }}
+{{- $p := include "tutti.participantValues" (dict "root" $ "name" $participant) | fromJson }}
+{{- $_ := set $servers $participant (dict "name" (printf "%s-%s" $name $participant) "values" (printf "participants.%s" $participant)
+      "persistence" $p.persistence) }}
+{{- end }}
+{{- toJson $servers }}
+{{- end }}
+
 {{- /* dict "drain" MAP "override" SECONDS "name" NAME: how long a pod may take to end. */}}
 {{- define "tutti.gracePeriod" -}}
 {{- $drain := 0 }}
