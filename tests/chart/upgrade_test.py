@@ -206,8 +206,9 @@ class UpgradeTest(unittest.TestCase):
             sets = installed(chart=parent)
             self.assertEqual(len(sets), 8)
             upgrade(sets, chart=parent)
-            first = [item for item in sets if not item["metadata"]["name"].startswith("t-tutti-2")]
-            upgrade(first, chart=parent)  # the second is new
+            second = [item for item in sets if item["metadata"]["name"].startswith("t-tutti-2")]
+            upgrade([item for item in sets if item not in second], chart=parent)  # the second is new
+            upgrade(second, chart=parent)  # the first is new
             self.refused("t-tutti-2 of this release would give way to t-b", sets, "--set", "tutti-2.nameOverride=b", chart=parent)
 
 
