@@ -137,11 +137,14 @@ class UpgradeTest(unittest.TestCase):
         args = ["--set", f"fullnameOverride=shop,{taken}"]
         for name in ("payment", "reservation", "token"):
             claim = f"participants.{name}.persistence.existingClaim=data-t-tutti-{name}-0"
-            self.assertIn(claim, self.refused("would give way", sets, *args))
+            said = self.refused(f"StatefulSet t-tutti-{name} of this release would give way to shop-{name},", sets, *args)
+            self.assertIn(claim, said)
+            self.assertIn("fullnameOverride=t-tutti nameOverride=tutti.", said)
             args += ["--set", claim]
         upgrade(sets, *args)
         deletes = installed("--set", "orchestrator.persistence.whenDeleted=Delete")
         self.refused("claim data-t-tutti-0 would go with the StatefulSet t-tutti.*whenDeleted=Retain", deletes, *args)
+        upgrade(deletes, *args, "--set", "orchestrator.persistence.existingClaim=a-copy-of-it")
 
     def test_a_name_that_an_older_chart_cut_is_kept_by_saying_it(self):
         release = "orders-of-the-north-western-branch-offices"
