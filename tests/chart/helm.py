@@ -1,6 +1,7 @@
 """The chart, rendered by the real helm."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,19 @@ CHART = os.path.join(repository(), "charts", "tutti")
 RELEASE, NAMESPACE = "t", "shop"
 HELM = tool("helm")
 PODS_IN = {"StatefulSet", "Job"}
+
+
+class Loader(yaml.SafeLoader):
+    """Takes for a number what Kubernetes does: 1e3 and 0o17 are texts for Python's YAML alone."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.\d+|\d+(\.\d*)?)[eE][-+]?\d+$"), list("-+.0123456789"))
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?0o[0-7]+$"), list("-+0"))
+
+
+def load(text):
+    return [item for item in yaml.load_all(text, Loader=Loader) if item]
 
 
 class HelmError(Exception):
@@ -33,7 +47,7 @@ def text_of(*args, chart=CHART):
 
 
 def objects(*args, chart=CHART):
-    return [item for item in yaml.safe_load_all(text_of(*args, chart=chart)) if item]
+    return load(text_of(*args, chart=chart))
 
 
 def of_kind(rendered, kind):

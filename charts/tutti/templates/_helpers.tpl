@@ -1,22 +1,34 @@
-{{- define "tutti.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" }}
+{{- /* Text that yields text: where one of these, or a value, is put into YAML it is quoted, because 1234, 1e3 and null are
+     names too. */}}
+
+{{- /* A name short enough for what is put behind it: a StatefulSet's name ends up in a label of 63 characters. One that is
+     cut ends with a hash of the whole, so that two which begin alike do not meet. */}}
+{{- define "tutti.cut" -}}
+{{- if gt (len .) 40 }}
+{{- printf "%s-%s" (. | trunc 31 | trimAll "-") (sha256sum . | trunc 8) }}
+{{- else }}
+{{- . }}
+{{- end }}
 {{- end }}
 
-{{- /* Short enough for what is put behind it: a StatefulSet's name ends up in a label of 63 characters. */}}
+{{- define "tutti.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | include "tutti.cut" }}
+{{- end }}
+
 {{- define "tutti.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | include "tutti.cut" }}
 {{- else if contains (include "tutti.name" .) .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- .Release.Name | include "tutti.cut" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name (include "tutti.name" .) | trunc 40 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name (include "tutti.name" .) | include "tutti.cut" }}
 {{- end }}
 {{- end }}
 
 {{- /* These go into selectors and claim templates, which can never change: no versions, nothing from values. */}}
 {{- define "tutti.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "tutti.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "tutti.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* dict "root" $ "component" COMPONENT "labels" MAP: an object's labels, each key once. What selectors ask for holds;
@@ -32,7 +44,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "tutti.podSelector" -}}
 {{ include "tutti.selectorLabels" .root }}
 {{- with .component }}
-app.kubernetes.io/component: {{ . }}
+app.kubernetes.io/component: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -43,8 +55,8 @@ app.kubernetes.io/component: {{ . }}
 
 {{- /* dict "root" $ "name" NAME "component" COMPONENT "labels" MAP "annotations" MAP: an object's metadata. */}}
 {{- define "tutti.metadata" -}}
-name: {{ .name }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "tutti.labels" . | nindent 2 }}
 {{- with mergeOverwrite (deepCopy .root.Values.commonAnnotations) (.annotations | default dict) }}
@@ -84,6 +96,18 @@ annotations:
 
 {{- define "tutti.hasAllParticipants" -}}
 {{- if eq (include "tutti.participantNames" .) "payment reservation token" }}yes{{ end }}
+{{- end }}
+
+{{- /* Component → its name in Kubernetes, its name in the values, the settings of its volume. */}}
+{{- define "tutti.servers" -}}
+{{- $name := include "tutti.fullname" . }}
+{{- $servers := dict "orchestrator" (dict "name" $name "values" "orchestrator" "persistence" .Values.orchestrator.persistence) }}
+{{- range $participant := splitList " " (include "tutti.participantNames" .) | compact }}
+{{- $p := include "tutti.participantValues" (dict "root" $ "name" $participant) | fromJson }}
+{{- $_ := set $servers $participant (dict "name" (printf "%s-%s" $name $participant) "values" (printf "participants.%s" $participant)
+      "persistence" $p.persistence) }}
+{{- end }}
+{{- toJson $servers }}
 {{- end }}
 
 {{- /* dict "drain" MAP "override" SECONDS "name" NAME: how long a pod may take to end. */}}

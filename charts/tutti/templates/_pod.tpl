@@ -1,21 +1,29 @@
 {{- /* Fields of a pod's spec that are the same for every pod. */}}
 {{- define "tutti.podBase" -}}
-serviceAccountName: {{ include "tutti.serviceAccountName" . }}
+serviceAccountName: {{ include "tutti.serviceAccountName" . | quote }}
 automountServiceAccountToken: false
 enableServiceLinks: false
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . | quote }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- with concat (.Values.global.imagePullSecrets | default list) .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ .name }}{{ end }}
+  - name: {{ (kindIs "map" . | ternary . (dict "name" .)).name | quote }}
   {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "tutti.containerBase" -}}
 image: {{ include "tutti.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
+terminationMessagePolicy: {{ .Values.terminationMessagePolicy | quote }}
 securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 {{- end }}
@@ -33,20 +41,25 @@ topologySpreadConstraints:
       matchLabels:
         {{- include "tutti.selectorLabels" .root | nindent 8 }}
   {{- end }}
-{{- with .values.nodeSelector }}
+{{- include "tutti.placement" .values | nindent 0 }}
+{{- end }}
+
+{{- /* Where any pod may run, by its settings. */}}
+{{- define "tutti.placement" -}}
+{{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.tolerations }}
+{{- with .tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.affinity }}
+{{- with .affinity }}
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+{{- with .priorityClassName }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -55,15 +68,15 @@ priorityClassName: {{ . }}
 {{- define "tutti.probes" -}}
 startupProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
   {{- toYaml .values.startupProbe | nindent 2 }}
 readinessProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
   {{- toYaml .values.readinessProbe | nindent 2 }}
 livenessProbe:
   grpc:
-    port: {{ .port }}
+    port: {{ .port | int64 }}
     service: liveness
   {{- toYaml .values.livenessProbe | nindent 2 }}
 {{- end }}
@@ -77,12 +90,20 @@ lifecycle:
 {{- end }}
 {{- end }}
 
+{{- /* dict "root" $ "values" SETTINGS: how a StatefulSet changes its pods. With OrderedReady one that never becomes ready is not
+     replaced by the next revision either, so a bad image could not be rolled back. */}}
+{{- define "tutti.changes" -}}
+podManagementPolicy: {{ .root.Values.podManagementPolicy | quote }}
+updateStrategy:
+  {{- toYaml .values.updateStrategy | nindent 2 }}
+{{- end }}
+
 {{- /* dict "root" $ "values" SETTINGS: the rest of a StatefulSet's spec, from the claim on. */}}
 {{- define "tutti.claims" -}}
-{{- if .values.persistence.enabled -}}
+{{- if and .values.persistence.enabled (not .values.persistence.existingClaim) -}}
 persistentVolumeClaimRetentionPolicy:
-  whenDeleted: {{ .values.persistence.whenDeleted }}
-  whenScaled: {{ .values.persistence.whenScaled }}
+  whenDeleted: {{ .values.persistence.whenDeleted | quote }}
+  whenScaled: {{ .values.persistence.whenScaled | quote }}
 volumeClaimTemplates:
   - apiVersion: v1
     kind: PersistentVolumeClaim
@@ -99,9 +120,25 @@ volumeClaimTemplates:
       {{- with .values.persistence.storageClass }}
       storageClassName: {{ . | quote }}
       {{- end }}
+      {{- with .values.persistence.dataSource }}
+      dataSource:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       resources:
         requests:
           storage: {{ .values.persistence.size | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* PERSISTENCE: the volume `data`, where it is no claim of the StatefulSet's own. */}}
+{{- define "tutti.dataVolume" -}}
+{{- if not .enabled -}}
+- name: data
+  emptyDir: {}
+{{- else if .existingClaim -}}
+- name: data
+  persistentVolumeClaim:
+    claimName: {{ .existingClaim | quote }}
 {{- end }}
 {{- end }}
 
@@ -116,14 +153,14 @@ metadata:
   {{- include "tutti.metadata" . | nindent 2 }}
 spec:
   {{- if not (kindIs "invalid" $budget.minAvailable) }}
-  minAvailable: {{ $budget.minAvailable }}
+  minAvailable: {{ $budget.minAvailable | toJson }}
   {{- else }}
-  maxUnavailable: {{ $budget.maxUnavailable }}
+  maxUnavailable: {{ $budget.maxUnavailable | toJson }}
   {{- end }}
   selector:
     matchLabels:
       {{- include "tutti.selectorLabels" .root | nindent 6 }}
-      app.kubernetes.io/component: {{ .component }}
+      app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 {{- end }}
 
@@ -139,16 +176,16 @@ spec:
   publishNotReadyAddresses: true
   ports:
     - name: grpc
-      port: {{ .port }}
+      port: {{ .port | int64 }}
       targetPort: grpc
       appProtocol: grpc
     - name: metrics
-      port: {{ .metricsPort }}
+      port: {{ .metricsPort | int64 }}
       targetPort: metrics
       appProtocol: http
   selector:
     {{- include "tutti.selectorLabels" .root | nindent 4 }}
-    app.kubernetes.io/component: {{ .component }}
+    app.kubernetes.io/component: {{ .component | quote }}
 {{- end }}
 
 {{- /* Environment and mounts by which tuttictl finds the orchestrator. */}}
@@ -185,12 +222,12 @@ spec:
 {{- if .existingSecret }}
 - name: tls
   secret:
-    secretName: {{ .existingSecret }}
+    secretName: {{ .existingSecret | quote }}
     items: [{key: ca.crt, path: ca.crt}]
 {{- if .clientAuth }}
 - name: client
   secret:
-    secretName: {{ required "orchestrator.tls.clientAuth needs orchestrator.tls.clientSecret, which the chart's own jobs show" .clientSecret }}
+    secretName: {{ required "orchestrator.tls.clientAuth needs orchestrator.tls.clientSecret, which the chart's own jobs show" .clientSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}

@@ -3,8 +3,10 @@ module tutti/tests/chart/crdcheck
 go 1.24.0
 
 require (
+	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.4.0
 	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.87.0
 	k8s.io/apimachinery v0.34.2
+	sigs.k8s.io/gateway-api v1.4.1
 	sigs.k8s.io/yaml v1.6.0
 )
 

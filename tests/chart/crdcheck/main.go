@@ -1,5 +1,6 @@
-// Reads manifests from standard input and decodes the Prometheus operator's kinds strictly into the operator's own types:
-// an unknown field, a wrong type or an unparsable number is an error. Prints how many it checked.
+// Reads manifests from standard input and decodes the kinds of the Prometheus operator, of the Gateway API and of volume
+// snapshots strictly into their own types: an unknown field, a wrong type or an unparsable number is an error. Prints how many
+// it checked.
 package main
 
 import (
@@ -9,9 +10,11 @@ import (
 	"io"
 	"os"
 
+	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -26,6 +29,12 @@ func check(manifest []byte) (bool, error) {
 		into = &monitoringv1.ServiceMonitor{}
 	case "monitoring.coreos.com/v1/PrometheusRule":
 		into = &monitoringv1.PrometheusRule{}
+	case "gateway.networking.k8s.io/v1/GRPCRoute":
+		into = &gatewayv1.GRPCRoute{}
+	case "gateway.networking.k8s.io/v1/HTTPRoute":
+		into = &gatewayv1.HTTPRoute{}
+	case "snapshot.storage.k8s.io/v1/VolumeSnapshot":
+		into = &snapshotv1.VolumeSnapshot{}
 	default:
 		return false, nil
 	}
