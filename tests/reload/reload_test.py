@@ -177,7 +177,11 @@ def broken_files_change_nothing(operator, shop):
         ("a missing token", operator.shop(shop, bearer_token_file="nowhere"), "nowhere"),
         ("an empty token", operator.shop(shop, bearer_token_file="empty"), "empty"),
         ("a missing CA", operator.shop(shop, tls="{ca_file: nowhere.pem}"), "nowhere.pem"),
-        ("a CA that is none", operator.shop(shop, tls="{ca_file: no-certificate}"), "no CERTIFICATE"),
+        ("a CA that is none", operator.shop(shop, tls="{ca_file: no-certificate}"), "no PEM certificate"),
+        ("a key that is none",
+         operator.shop(shop, tls="{ca_file: ca.pem, certificate_file: ca.pem, private_key_file: ca.pem}"), "no PEM key"),
+        ("a name that TLS cannot carry", operator.shop(shop, tls="{ca_file: ca.pem, server_name: %s}" % ("x" * 256)),
+         "server_name"),
         ("half an identity", operator.shop(shop, tls="{ca_file: ca.pem, certificate_file: ca.pem}"), "go together"),
     ]
     for what, text, why in broken:
