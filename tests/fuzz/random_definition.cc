@@ -41,21 +41,33 @@ void AddSources(const std::string& path, const Descriptor* type, bool needs_defa
 
 class DefinitionWriter {
  public:
-  DefinitionWriter(ByteReader* reader, const RandomTypes& types) : reader_(*reader), types_(types) {}
+  DefinitionWriter(ByteReader* reader, const RandomTypes& types) : reader_(reader->Section()), types_(types) {}
 
-  std::string Write() {
-    AddSource("input", &InputOf(types_), false);
-    std::string text = absl::StrCat("name: play\ninput: ", InputOf(types_).full_name(), "\n");
+  Definition Write(ByteReader* reader) {
+    const Descriptor* const input = Input();
+    AddSource("input", input, false);
+    std::string text = absl::StrCat("name: play\ninput: ", input->full_name(), "\n");
     absl::StrAppend(&text, "labels: {user: \"", Label(), "\"}\nsteps:\n");
     const size_t steps = 1 + reader_.Below(3);
     for (size_t i = 0; i < steps; ++i) absl::StrAppend(&text, Step(i, i + 1 == steps && steps > 1));
+    reader_ = reader->Section();
     std::vector<std::string> entries;
-    for (size_t i = reader_.Below(6); i > 0; --i) entries.push_back(absl::StrCat("o", i, ": ", AnyValue(2)));
-    return absl::StrCat(text, "output: {", absl::StrJoin(entries, ", "), "}\n");
+    for (size_t i = 1 + reader_.Below(6); i > 0; --i) entries.push_back(absl::StrCat("o", i, ": ", AnyValue(2)));
+    absl::StrAppend(&text, "output: {", absl::StrJoin(entries, ", "), "}\n");
+    return {std::move(text), input};
   }
 
  private:
+  // A message of the participant's, or one of those that take any object.
+  const Descriptor* Input() {
+    const size_t kind = reader_.Below(16);
+    if (kind == 14) return types_.FindMessage("google.protobuf.Struct");
+    if (kind == 15) return types_.FindMessage("google.protobuf.Value");
+    return types_.messages()[kind % types_.messages().size()];
+  }
+
   void AddSource(const std::string& path, const Descriptor* type, bool needs_default) {
+    roots_.push_back(sources_.size());
     sources_.push_back({path, nullptr, type, needs_default});
     AddSources(path, type, needs_default, 2, &sources_);
   }
@@ -89,8 +101,9 @@ class DefinitionWriter {
         !reply.field(0)->is_repeated()) {
       rejected = ", rejected_when: {f0: true}";
     }
+    const std::string metadata = reader_.OneIn(4) ? absl::StrCat(", metadata: {x-of: ", Text(16), "}") : "";
     return absl::StrCat("{method: ", method.service()->full_name(), "/", method.name(),
-                        ", request: ", Message(*method.input_type(), 2), ", ", more, rejected, "}");
+                        ", request: ", Message(*method.input_type(), 2), ", ", more, rejected, metadata, "}");
   }
 
   std::string Message(const Descriptor& type, int depth) {
@@ -161,14 +174,19 @@ class DefinitionWriter {
   }
 
   std::string AnyValue(int depth) {
-    const size_t kind = reader_.Below(6);
-    if (kind == 0) return reader_.Bool() ? "null" : "7";
-    if (kind == 1) return Text(16);
+    const size_t kind = reader_.Below(8);
+    if (kind < 2) return Reference(sources_[roots_[reader_.Below(roots_.size())]], false);
     if (kind == 2 && depth > 0) {
       return absl::StrCat(
           "[", absl::StrJoin(std::vector<std::string>(reader_.PowerBelow(7), AnyValue(depth - 1)), ", "), "]");
     }
     if (kind == 3 && depth > 0) return absl::StrCat("{a: ", AnyValue(depth - 1), ", b: ", AnyValue(depth - 1), "}");
+    if (kind == 4 && depth > 0) {
+      const size_t levels = reader_.Below(28);
+      return absl::StrCat(std::string(levels, '['), AnyValue(0), std::string(levels, ']'));
+    }
+    if (kind == 5) return Text(16);
+    if (kind == 6) return reader_.Bool() ? "null" : "7";
     return Reference(sources_[reader_.Byte() % sources_.size()], false);
   }
 
@@ -192,23 +210,20 @@ class DefinitionWriter {
     return "none";
   }
 
-  ByteReader& reader_;
+  ByteReader reader_;
   const RandomTypes& types_;
   std::vector<Source> sources_;
+  std::vector<size_t> roots_;  // of the sources: whole messages
 };
 
 }  // namespace
 
-std::string RandomDefinition(ByteReader* reader, const RandomTypes& types) {
-  return DefinitionWriter(reader, types).Write();
+Definition RandomDefinition(ByteReader* reader, const RandomTypes& types) {
+  return DefinitionWriter(reader, types).Write(reader);
 }
 
 const MethodDescriptor* MethodOf(const RandomTypes& types, const std::string& called) {
   return types.service()->FindMethodByName(called.substr(called.rfind('/') + 1));
-}
-
-const Descriptor& InputOf(const RandomTypes& types) {
-  return *types.service()->file()->message_type(0);
 }
 
 }  // namespace tutti::fuzz
