@@ -27,15 +27,21 @@ struct Source {
   }
 };
 
-void AddSources(const std::string& path, const Descriptor* type, bool needs_default, int depth,
+// Of one message, the nearest first; a byte chooses among those of all there are.
+constexpr size_t kSourcesMax = 60;
+
+void AddSources(const std::string& path, const Descriptor* type, int depth, size_t sources_max,
                 std::vector<Source>* sources) {
-  constexpr size_t kSourcesMax = 200;  // one byte chooses
-  for (int i = 0; i < type->field_count() && sources->size() < kSourcesMax; ++i) {
+  const size_t first = sources->size();
+  for (int i = 0; i < type->field_count() && sources->size() < sources_max; ++i) {
     const FieldDescriptor* field = type->field(i);
-    const std::string child = absl::StrCat(path, ".", field->name());
     const Descriptor* message = field->is_repeated() ? nullptr : field->message_type();
-    sources->push_back({child, field, message, needs_default});
-    if (message != nullptr && depth > 0) AddSources(child, message, needs_default, depth - 1, sources);
+    sources->push_back({absl::StrCat(path, ".", field->name()), field, message});
+  }
+  const size_t end = sources->size();
+  for (size_t i = first; i < end && depth > 0; ++i) {
+    const Source source = (*sources)[i];
+    if (source.type != nullptr) AddSources(source.path, source.type, depth - 1, sources_max, sources);
   }
 }
 
@@ -45,7 +51,7 @@ class DefinitionWriter {
 
   Definition Write(ByteReader* reader) {
     const Descriptor* const input = Input();
-    AddSource("input", input, false);
+    AddSource("input", input);
     std::string text = absl::StrCat("name: play\ninput: ", input->full_name(), "\n");
     absl::StrAppend(&text, "labels: {user: \"", Label(), "\"}\nsteps:\n");
     const size_t steps = 1 + reader_.Below(3);
@@ -66,10 +72,10 @@ class DefinitionWriter {
     return types_.messages()[kind % types_.messages().size()];
   }
 
-  void AddSource(const std::string& path, const Descriptor* type, bool needs_default) {
+  void AddSource(const std::string& path, const Descriptor* type) {
     roots_.push_back(sources_.size());
-    sources_.push_back({path, nullptr, type, needs_default});
-    AddSources(path, type, needs_default, 2, &sources_);
+    sources_.push_back({path, nullptr, type});
+    AddSources(path, type, 2, sources_.size() + kSourcesMax, &sources_);
   }
 
   const MethodDescriptor& Method() {
@@ -84,7 +90,7 @@ class DefinitionWriter {
     std::string text =
         absl::StrCat("  - name: ", name, "\n    participant: play\n", retriable ? "    kind: retriable\n" : "",
                      "    action: ", Command(action, "timeout: 1s, retry: {max_attempts: 2}"), "\n");
-    AddSource(absl::StrCat("steps.", name, ".reply"), action.output_type(), false);
+    AddSource(absl::StrCat("steps.", name, ".reply"), action.output_type());
     if (!retriable) {
       // An undo reads its own step's reply only with a default.
       for (Source& source : sources_) source.needs_default |= source.path[0] == 's';
@@ -176,11 +182,15 @@ class DefinitionWriter {
   std::string AnyValue(int depth) {
     const size_t kind = reader_.Below(8);
     if (kind < 2) return Reference(sources_[roots_[reader_.Below(roots_.size())]], false);
+    // One after the other: compilers evaluate arguments in orders of their own, and every one has to read the same.
     if (kind == 2 && depth > 0) {
-      return absl::StrCat(
-          "[", absl::StrJoin(std::vector<std::string>(reader_.PowerBelow(7), AnyValue(depth - 1)), ", "), "]");
+      const size_t size = reader_.PowerBelow(7);
+      return absl::StrCat("[", absl::StrJoin(std::vector<std::string>(size, AnyValue(depth - 1)), ", "), "]");
     }
-    if (kind == 3 && depth > 0) return absl::StrCat("{a: ", AnyValue(depth - 1), ", b: ", AnyValue(depth - 1), "}");
+    if (kind == 3 && depth > 0) {
+      const std::string a = AnyValue(depth - 1);
+      return absl::StrCat("{a: ", a, ", b: ", AnyValue(depth - 1), "}");
+    }
     if (kind == 4 && depth > 0) {
       const size_t levels = reader_.Below(28);
       return absl::StrCat(std::string(levels, '['), AnyValue(0), std::string(levels, ']'));
@@ -204,10 +214,8 @@ class DefinitionWriter {
   }
 
   std::string Label() {
-    for (const Source& source : sources_) {
-      if (source.IsScalar() && reader_.Bool()) return absl::StrCat("${", source.path, "}");
-    }
-    return "none";
+    const Source& source = sources_[reader_.Byte() % sources_.size()];
+    return source.IsScalar() ? absl::StrCat("${", source.path, "}") : "none";
   }
 
   ByteReader reader_;
