@@ -381,7 +381,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   world.Run(*std::move(input), *std::move(labels));
   bytes_in += world.bytes_in();
   const size_t peak = meter.PeakBytes();
-  if (getenv("TUTTI_PEAK")) fprintf(stderr, "PEAK %zu in %zu ratio %zu events\n", peak, bytes_in, peak / bytes_in);
   TUTTI_CHECK(peak <= MemoryMax(bytes_in), absl::StrCat(peak, " bytes were held, ", bytes_in, " came in").c_str());
   return 0;
 }
