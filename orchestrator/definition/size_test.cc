@@ -2,6 +2,8 @@
 #include "common/limits.h"
 #include "common/utf8.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/arena.h"
+#include "orchestrator/definition/decode.h"
 #include "orchestrator/definition/value_world.h"
 
 namespace tutti::definition {
@@ -10,6 +12,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using testing::Nested;
+using testing::OutputStruct;
 using testing::ValueTest;
 
 class SizeTest : public ValueTest {
@@ -100,6 +103,41 @@ TEST_F(SizeTest, AReplyThatTakesTooMuchMemoryIsNotDecoded) {
   EXPECT_THAT(Output().failures, ::testing::IsEmpty());
   EXPECT_EQ(mapper().JudgeReply(0, v1::OPERATION_ACTION, wides.substr(0, 20'000)).verdict,
             saga::ReplyVerdict::kAccepted);
+}
+
+TEST_F(SizeTest, ALengthIsNotBelieved) {
+  google::protobuf::Arena arena;
+  auto* thing = google::protobuf::Arena::CreateMessage<shop::v1::Thing>(&arena);
+  EXPECT_TRUE(absl::IsInvalidArgument(Decode("\x0a\xff\xff\xff\x7fx", thing)));  // 256 MiB of text, it says
+  EXPECT_LT(thing->text().capacity(), 1024);
+}
+
+// Each opens a message of its own, and all are held while the innermost is written.
+TEST_F(SizeTest, AnysInAnysTakeTheirMemoryTogether) {
+  shop::v1::Thing thing;
+  for (int i = 0; i < 40'000; ++i) thing.add_more();
+  const shop::v1::Thing many = thing;
+  for (int i = 0; i < 3; ++i) {
+    shop::v1::Thing outer = many;
+    outer.mutable_extra()->PackFrom(thing);
+    thing = std::move(outer);
+  }
+  Use({.output = R"({all: "${steps.a.reply}", other: "${steps.b.reply.text}"})"});
+  Reply(thing.SerializeAsString());
+  shop::v1::Thing other;
+  other.set_text("kept");
+  record_.mutable_steps(1)->set_has_reply(true);
+  record_.mutable_steps(1)->set_reply(other.SerializeAsString());
+  const auto output = Output();
+  EXPECT_EQ(OutputStruct(output).fields().at("other").string_value(), "kept");
+  EXPECT_THAT(output.failures,
+              ::testing::ElementsAre("output.all: the messages take more than 67108864 bytes of memory"));
+  Use({.request = R"({value: "${steps.a.reply}"})"});
+  Reply(thing.SerializeAsString());
+  EXPECT_THAT(Error(), HasSubstr("request.value: the messages take more than 67108864 bytes of memory"));
+  // One alone may be large.
+  EXPECT_THAT(OutputOf(R"({all: "${steps.a.reply}"})", many.SerializeAsString()).failures,
+              ::testing::ElementsAre(HasSubstr("output.all: makes the output")));
 }
 
 TEST_F(SizeTest, AnInputThatTakesTooMuchMemoryIsRefused) {

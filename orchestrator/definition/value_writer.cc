@@ -333,18 +333,31 @@ absl::Status ValueWriter::WriteAny(const Message& any, int level, std::string* o
     return absl::InvalidArgumentError(
         absl::StrCat("a google.protobuf.Any holds a ", name, ", which its participant does not describe"));
   }
+  // What holds it stays while it is written: together they keep to the limit. Only what is too large itself is lost
+  // when they do not, so it has an arena of its own.
+  const size_t held = any.GetArena() == nullptr ? 0 : any.GetArena()->SpaceAllocated();
   google::protobuf::Arena arena;
   Message* content = prototype->New(&arena);
-  absl::Status status = Decode(r.GetString(any, &FieldOf(any, "value")), content);
+  std::string scratch;
+  absl::Status status = Decode(r.GetStringReference(any, &FieldOf(any, "value"), &scratch), content, held_ + held);
+  if (!status.ok()) return status;
+  held_ += held;
+  status = WriteHeld(url, *content, level, out);
+  held_ -= held;
+  return status;
+}
+
+// Of an Any.
+absl::Status ValueWriter::WriteHeld(const std::string& url, const Message& content, int level, std::string* out) {
   std::string members;
   std::string value;
-  if (status.ok()) status = WriteText(url, level + 3, &value);
+  absl::Status status = WriteText(url, level + 3, &value);
   if (status.ok()) status = AddMember("@type", value, &members);
-  if (status.ok() && WellKnownOf(*type) == WellKnown::kNone) {
-    status = AddFields(*content, level, &members);
+  if (status.ok() && WellKnownOf(*content.GetDescriptor()) == WellKnown::kNone) {
+    status = AddFields(content, level, &members);
   } else if (status.ok()) {
     value.clear();
-    status = WriteMessage(*content, level + 3, &value);
+    status = WriteMessage(content, level + 3, &value);
     if (status.ok()) status = AddMember("value", value, &members);
   }
   return status.ok() ? WriteObject(members, level, out) : status;

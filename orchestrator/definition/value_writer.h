@@ -6,6 +6,7 @@
 #ifndef TUTTI_ORCHESTRATOR_DEFINITION_VALUE_WRITER_H_
 #define TUTTI_ORCHESTRATOR_DEFINITION_VALUE_WRITER_H_
 
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,8 +22,9 @@ namespace tutti::definition {
 // content) lies below the one whose parser counts; an object adds three of them, a list two, or three for printers:
 // protobuf's own give up after 32 of either.
 //
-// RESOURCE_EXHAUSTED when the allowance is spent or the value lies too deep; INVALID_ARGUMENT for what has no JSON
-// form: text that is not UTF-8, a Timestamp out of range, an Any of a type that its participant does not describe.
+// RESOURCE_EXHAUSTED when the allowance is spent, the value lies too deep, or the messages that are decoded for it take
+// more than limits::kDecodedBytesMax; INVALID_ARGUMENT for what has no JSON form: text that is not UTF-8, a Timestamp
+// out of range, an Any of a type that its participant does not describe.
 //
 // Not thread-safe.
 class ValueWriter {
@@ -71,10 +73,12 @@ class ValueWriter {
   absl::Status AddFields(const Message& message, int level, std::string* members);
   absl::Status WriteValue(const Message& value, int level, std::string* out);
   absl::Status WriteAny(const Message& any, int level, std::string* out);
+  absl::Status WriteHeld(const std::string& url, const Message& content, int level, std::string* out);
 
   Allowance* const allowance_;
   const int levels_max_;
   const int list_levels_;
+  size_t held_ = 0;  // bytes of the arenas of what holds the Any that is being written
 };
 
 // The content of the Struct, or ListValue, in a value that was written; false when the value is something else.

@@ -16,6 +16,15 @@ class ByteReader {
   explicit ByteReader(absl::string_view bytes) : rest_(bytes) {}
 
   bool spent() const { return rest_.empty(); }
+  // What comes before the next mark, as a reader of its own: whoever changes one section, a fuzzer above all, leaves
+  // the others what they are.
+  ByteReader Section() {
+    constexpr absl::string_view kMark = "\xff|";
+    const size_t end = rest_.find(kMark);
+    const ByteReader section(rest_.substr(0, end));
+    rest_.remove_prefix(end == absl::string_view::npos ? rest_.size() : end + kMark.size());
+    return section;
+  }
   uint8_t Byte() {
     if (rest_.empty()) return 0;
     const auto byte = static_cast<uint8_t>(rest_[0]);

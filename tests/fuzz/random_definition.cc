@@ -27,37 +27,55 @@ struct Source {
   }
 };
 
-void AddSources(const std::string& path, const Descriptor* type, bool needs_default, int depth,
+// Of one message, the nearest first; a byte chooses among those of all there are.
+constexpr size_t kSourcesMax = 60;
+
+void AddSources(const std::string& path, const Descriptor* type, int depth, size_t sources_max,
                 std::vector<Source>* sources) {
-  constexpr size_t kSourcesMax = 200;  // one byte chooses
-  for (int i = 0; i < type->field_count() && sources->size() < kSourcesMax; ++i) {
+  const size_t first = sources->size();
+  for (int i = 0; i < type->field_count() && sources->size() < sources_max; ++i) {
     const FieldDescriptor* field = type->field(i);
-    const std::string child = absl::StrCat(path, ".", field->name());
     const Descriptor* message = field->is_repeated() ? nullptr : field->message_type();
-    sources->push_back({child, field, message, needs_default});
-    if (message != nullptr && depth > 0) AddSources(child, message, needs_default, depth - 1, sources);
+    sources->push_back({absl::StrCat(path, ".", field->name()), field, message});
+  }
+  const size_t end = sources->size();
+  for (size_t i = first; i < end && depth > 0; ++i) {
+    const Source source = (*sources)[i];
+    if (source.type != nullptr) AddSources(source.path, source.type, depth - 1, sources_max, sources);
   }
 }
 
 class DefinitionWriter {
  public:
-  DefinitionWriter(ByteReader* reader, const RandomTypes& types) : reader_(*reader), types_(types) {}
+  DefinitionWriter(ByteReader* reader, const RandomTypes& types) : reader_(reader->Section()), types_(types) {}
 
-  std::string Write() {
-    AddSource("input", &InputOf(types_), false);
-    std::string text = absl::StrCat("name: play\ninput: ", InputOf(types_).full_name(), "\n");
+  Definition Write(ByteReader* reader) {
+    const Descriptor* const input = Input();
+    AddSource("input", input);
+    std::string text = absl::StrCat("name: play\ninput: ", input->full_name(), "\n");
     absl::StrAppend(&text, "labels: {user: \"", Label(), "\"}\nsteps:\n");
     const size_t steps = 1 + reader_.Below(3);
     for (size_t i = 0; i < steps; ++i) absl::StrAppend(&text, Step(i, i + 1 == steps && steps > 1));
+    reader_ = reader->Section();
     std::vector<std::string> entries;
-    for (size_t i = reader_.Below(6); i > 0; --i) entries.push_back(absl::StrCat("o", i, ": ", AnyValue(2)));
-    return absl::StrCat(text, "output: {", absl::StrJoin(entries, ", "), "}\n");
+    for (size_t i = 1 + reader_.Below(6); i > 0; --i) entries.push_back(absl::StrCat("o", i, ": ", AnyValue(2)));
+    absl::StrAppend(&text, "output: {", absl::StrJoin(entries, ", "), "}\n");
+    return {std::move(text), input};
   }
 
  private:
-  void AddSource(const std::string& path, const Descriptor* type, bool needs_default) {
-    sources_.push_back({path, nullptr, type, needs_default});
-    AddSources(path, type, needs_default, 2, &sources_);
+  // A message of the participant's, or one of those that take any object.
+  const Descriptor* Input() {
+    const size_t kind = reader_.Below(16);
+    if (kind == 14) return types_.FindMessage("google.protobuf.Struct");
+    if (kind == 15) return types_.FindMessage("google.protobuf.Value");
+    return types_.messages()[kind % types_.messages().size()];
+  }
+
+  void AddSource(const std::string& path, const Descriptor* type) {
+    roots_.push_back(sources_.size());
+    sources_.push_back({path, nullptr, type});
+    AddSources(path, type, 2, sources_.size() + kSourcesMax, &sources_);
   }
 
   const MethodDescriptor& Method() {
@@ -72,7 +90,7 @@ class DefinitionWriter {
     std::string text =
         absl::StrCat("  - name: ", name, "\n    participant: play\n", retriable ? "    kind: retriable\n" : "",
                      "    action: ", Command(action, "timeout: 1s, retry: {max_attempts: 2}"), "\n");
-    AddSource(absl::StrCat("steps.", name, ".reply"), action.output_type(), false);
+    AddSource(absl::StrCat("steps.", name, ".reply"), action.output_type());
     if (!retriable) {
       // An undo reads its own step's reply only with a default.
       for (Source& source : sources_) source.needs_default |= source.path[0] == 's';
@@ -89,8 +107,9 @@ class DefinitionWriter {
         !reply.field(0)->is_repeated()) {
       rejected = ", rejected_when: {f0: true}";
     }
+    const std::string metadata = reader_.OneIn(4) ? absl::StrCat(", metadata: {x-of: ", Text(16), "}") : "";
     return absl::StrCat("{method: ", method.service()->full_name(), "/", method.name(),
-                        ", request: ", Message(*method.input_type(), 2), ", ", more, rejected, "}");
+                        ", request: ", Message(*method.input_type(), 2), ", ", more, rejected, metadata, "}");
   }
 
   std::string Message(const Descriptor& type, int depth) {
@@ -161,14 +180,23 @@ class DefinitionWriter {
   }
 
   std::string AnyValue(int depth) {
-    const size_t kind = reader_.Below(6);
-    if (kind == 0) return reader_.Bool() ? "null" : "7";
-    if (kind == 1) return Text(16);
+    const size_t kind = reader_.Below(8);
+    if (kind < 2) return Reference(sources_[roots_[reader_.Below(roots_.size())]], false);
+    // One after the other: compilers evaluate arguments in orders of their own, and every one has to read the same.
     if (kind == 2 && depth > 0) {
-      return absl::StrCat(
-          "[", absl::StrJoin(std::vector<std::string>(reader_.PowerBelow(7), AnyValue(depth - 1)), ", "), "]");
+      const size_t size = reader_.PowerBelow(7);
+      return absl::StrCat("[", absl::StrJoin(std::vector<std::string>(size, AnyValue(depth - 1)), ", "), "]");
     }
-    if (kind == 3 && depth > 0) return absl::StrCat("{a: ", AnyValue(depth - 1), ", b: ", AnyValue(depth - 1), "}");
+    if (kind == 3 && depth > 0) {
+      const std::string a = AnyValue(depth - 1);
+      return absl::StrCat("{a: ", a, ", b: ", AnyValue(depth - 1), "}");
+    }
+    if (kind == 4 && depth > 0) {
+      const size_t levels = reader_.Below(28);
+      return absl::StrCat(std::string(levels, '['), AnyValue(0), std::string(levels, ']'));
+    }
+    if (kind == 5) return Text(16);
+    if (kind == 6) return reader_.Bool() ? "null" : "7";
     return Reference(sources_[reader_.Byte() % sources_.size()], false);
   }
 
@@ -186,29 +214,24 @@ class DefinitionWriter {
   }
 
   std::string Label() {
-    for (const Source& source : sources_) {
-      if (source.IsScalar() && reader_.Bool()) return absl::StrCat("${", source.path, "}");
-    }
-    return "none";
+    const Source& source = sources_[reader_.Byte() % sources_.size()];
+    return source.IsScalar() ? absl::StrCat("${", source.path, "}") : "none";
   }
 
-  ByteReader& reader_;
+  ByteReader reader_;
   const RandomTypes& types_;
   std::vector<Source> sources_;
+  std::vector<size_t> roots_;  // of the sources: whole messages
 };
 
 }  // namespace
 
-std::string RandomDefinition(ByteReader* reader, const RandomTypes& types) {
-  return DefinitionWriter(reader, types).Write();
+Definition RandomDefinition(ByteReader* reader, const RandomTypes& types) {
+  return DefinitionWriter(reader, types).Write(reader);
 }
 
 const MethodDescriptor* MethodOf(const RandomTypes& types, const std::string& called) {
   return types.service()->FindMethodByName(called.substr(called.rfind('/') + 1));
-}
-
-const Descriptor& InputOf(const RandomTypes& types) {
-  return *types.service()->file()->message_type(0);
 }
 
 }  // namespace tutti::fuzz

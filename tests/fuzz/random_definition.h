@@ -9,13 +9,16 @@
 
 namespace tutti::fuzz {
 
-// Of up to three steps that the participant "play" answers. The input is the first message of `types`' proto3 file.
-std::string RandomDefinition(ByteReader* reader, const RandomTypes& types);
+struct Definition {
+  std::string text;
+  const google::protobuf::Descriptor* input;  // never null
+};
+
+// Of up to three steps that the participant "play" answers; its steps and its output read a section each.
+Definition RandomDefinition(ByteReader* reader, const RandomTypes& types);
 
 // The method a step's action or compensation calls: "play.Service/Do3".
 const google::protobuf::MethodDescriptor* MethodOf(const RandomTypes& types, const std::string& called);
-
-const google::protobuf::Descriptor& InputOf(const RandomTypes& types);
 
 }  // namespace tutti::fuzz
 

@@ -1,6 +1,8 @@
 #include "tests/fuzz/random_types.h"
 
 #include <iterator>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/any.pb.h"
@@ -57,6 +59,9 @@ class FileMaker {
   void AddMessage(const std::string& name) {
     DescriptorProto* message = file_.add_message_type();
     message->set_name(name);
+    const size_t kind = reader_.Below(4);
+    if (kind == 0) return AddDeepFields(message);
+    if (kind == 1) return AddManyFields(message);
     const size_t fields = 1 + reader_.Below(8);
     const bool choice = fields > 2 && reader_.OneIn(3);
     if (choice) message->add_oneof_decl()->set_name("choice");
@@ -88,6 +93,47 @@ class FileMaker {
     if (field->type() == FieldDescriptorProto::TYPE_DOUBLE) field->set_default_value("nan");
   }
 
+  static FieldDescriptorProto* NewField(DescriptorProto* message) {
+    FieldDescriptorProto* field = message->add_field();
+    const int number = message->field_size();
+    field->set_name(absl::StrCat("f", number - 1));
+    field->set_number(number);
+    field->set_label(FieldDescriptorProto::LABEL_OPTIONAL);
+    return field;
+  }
+
+  // Every way of nesting there is: in itself, in a list, in a map, in a neighbour, in protobuf's own types.
+  void AddDeepFields(DescriptorProto* message) {
+    static constexpr const char* kDeep[] = {"Value", "Struct", "ListValue", "Any"};
+    const std::string self = absl::StrCat(".play.", message->name());
+    for (size_t i = 0; i < 8; ++i) {
+      FieldDescriptorProto* field = NewField(message);
+      if (i == 2) {
+        AddMap(field, message);
+        auto* value = message->mutable_nested_type(0)->mutable_field(1);
+        if (reader_.Bool()) continue;
+        value->set_type(FieldDescriptorProto::TYPE_MESSAGE);
+        value->set_type_name(self);
+        continue;
+      }
+      field->set_type(i < 7 ? FieldDescriptorProto::TYPE_MESSAGE : FieldDescriptorProto::TYPE_STRING);
+      if (i == 1 || reader_.OneIn(4)) field->set_label(FieldDescriptorProto::LABEL_REPEATED);
+      if (i < 2) field->set_type_name(self);
+      if (i == 3) field->set_type_name(absl::StrCat(".play.", known_[reader_.Below(known_.size())]));
+      if (i > 3 && i < 7) field->set_type_name(absl::StrCat(".google.protobuf.", kDeep[reader_.Below(4)]));
+    }
+  }
+
+  // As JSON writes all of them, whether they are there or not.
+  void AddManyFields(DescriptorProto* message) {
+    for (size_t left = 4 + reader_.Below(20); left > 0; --left) {
+      FieldDescriptorProto* field = NewField(message);
+      field->set_type(kScalars[reader_.Below(std::size(kScalars))]);
+      if (reader_.OneIn(8)) field->set_label(FieldDescriptorProto::LABEL_REPEATED);
+      if (field->label() == FieldDescriptorProto::LABEL_OPTIONAL) SetDefault(field);
+    }
+  }
+
   void AddMap(FieldDescriptorProto* field, DescriptorProto* message) {
     DescriptorProto* entry = message->add_nested_type();
     entry->set_name(absl::StrCat("F", field->number() - 1, "Entry"));
@@ -108,10 +154,7 @@ class FileMaker {
   }
 
   void AddField(int index, bool chosen, DescriptorProto* message) {
-    FieldDescriptorProto* field = message->add_field();
-    field->set_name(absl::StrCat("f", index));
-    field->set_number(index + 1);
-    field->set_label(FieldDescriptorProto::LABEL_OPTIONAL);
+    FieldDescriptorProto* field = NewField(message);
     const size_t label = chosen ? 0 : reader_.Below(8);
     if (label == 7) return AddMap(field, message);
     SetType(field);
@@ -153,10 +196,17 @@ uint64_t RandomNumber(ByteReader* reader) {
   return reader->Bool() ? reader->Byte() : kEdges[reader->Below(std::size(kEdges))];
 }
 
+uint32_t RandomSmallNumber(ByteReader* reader) {
+  static constexpr uint32_t kNotFinite[] = {0x7fc00000u, 0x7f800000u, 0xff800000u};
+  return reader->OneIn(4) ? kNotFinite[reader->Below(std::size(kNotFinite))]
+                          : static_cast<uint32_t>(RandomNumber(reader));
+}
+
 std::string RandomText(ByteReader* reader) {
   const size_t kind = reader->Below(8);
   if (kind == 0) return std::string(reader->PowerBelow(18), 'x');
-  if (kind < 3) return reader->Bytes(32);  // UTF-8 or not
+  if (kind == 1) return absl::StrCat("caf\xe9 ", reader->Byte());  // not UTF-8
+  if (kind < 4) return reader->Bytes(32);                          // UTF-8 or not
   return absl::StrCat("text ", reader->Byte());
 }
 
@@ -164,9 +214,10 @@ constexpr int kDepthMax = 8;
 
 class MessageMaker {
  public:
-  explicit MessageMaker(ByteReader* reader) : reader_(*reader) {}
+  MessageMaker(ByteReader* reader, const RandomTypes& types) : reader_(*reader), types_(types) {}
 
   std::string Make(const Descriptor& type, int depth, size_t bytes_max) {
+    if (type.full_name() == "google.protobuf.Any" && !reader_.OneIn(4)) return MakeAny(depth, bytes_max);
     std::string bytes;
     if (type.field_count() == 0) return bytes;
     for (size_t left = 1 + reader_.Below(6); left > 0 && !reader_.spent(); --left) {
@@ -176,19 +227,83 @@ class MessageMaker {
       size_t times = field.is_repeated() && reader_.OneIn(3) ? reader_.PowerBelow(18) : 1;
       for (; times > 0 && bytes.size() + one.size() <= bytes_max; --times) bytes += one;
     }
+    if (reader_.OneIn(16)) AddUnknown(&bytes, bytes_max);
     return Wrap(type, std::move(bytes), bytes_max);
   }
 
  private:
-  // In itself, where it can contain itself.
+  using Way = std::vector<const FieldDescriptor*>;
+
+  // From a type back to itself, through these fields.
+  static void FindWays(const Descriptor& home, const Descriptor& at, Way* way, std::vector<Way>* ways) {
+    constexpr size_t kWaysMax = 12;
+    constexpr size_t kFieldsMax = 4;
+    for (int i = 0; i < at.field_count(); ++i) {
+      const Descriptor* type = at.field(i)->message_type();
+      if (type == nullptr || ways->size() == kWaysMax) continue;
+      way->push_back(at.field(i));
+      if (type == &home) {
+        ways->push_back(*way);
+      } else if (way->size() < kFieldsMax) {
+        FindWays(home, *type, way, ways);
+      }
+      way->pop_back();
+    }
+  }
+
+  const std::vector<Way>& WaysOf(const Descriptor& type) {
+    const auto [found, added] = ways_.try_emplace(&type);
+    Way way;
+    if (added) FindWays(type, type, &way, &found->second);
+    return found->second;
+  }
+
+  // In itself, where it can contain itself: by one way, or by all in turn.
   std::string Wrap(const Descriptor& type, std::string bytes, size_t bytes_max) {
-    for (int i = 0; i < type.field_count(); ++i) {
-      if (type.field(i)->message_type() != &type || !reader_.OneIn(4)) continue;
-      for (size_t levels = reader_.Below(120); levels > 0 && bytes.size() + 8 < bytes_max; --levels) {
+    if (!reader_.OneIn(4)) return bytes;
+    const std::vector<Way>& ways = WaysOf(type);
+    if (ways.empty()) return bytes;
+    const size_t first = reader_.Below(ways.size());
+    const bool in_turn = reader_.OneIn(3);
+    const size_t levels = reader_.Below(120);
+    for (size_t i = 0; i < levels && bytes.size() + 32 < bytes_max; ++i) {
+      const Way& way = ways[in_turn ? (first + i) % ways.size() : first];
+      for (auto field = way.rbegin(); field != way.rend(); ++field) {
         std::string outer;
-        AddDelimited(type.field(i)->number(), bytes, &outer);
+        AddDelimited((*field)->number(), bytes, &outer);
         bytes = std::move(outer);
       }
+    }
+    return bytes;
+  }
+
+  // Fields that no type has; groups of them nest as messages do.
+  void AddUnknown(std::string* bytes, size_t bytes_max) {
+    constexpr int kNumber = 900;
+    const size_t levels = reader_.Below(120);
+    if (bytes->size() + 4 * levels + 8 > bytes_max) return;
+    for (size_t i = 0; i < levels; ++i) AddVarint(kNumber << 3 | 3, bytes);
+    AddDelimited(kNumber + 1, "?", bytes);
+    for (size_t i = 0; i < levels; ++i) AddVarint(kNumber << 3 | 4, bytes);
+  }
+
+  std::string MakeAny(int depth, size_t bytes_max) {
+    static constexpr const char* kHeld[] = {"google.protobuf.Value", "google.protobuf.Struct",
+                                            "google.protobuf.StringValue", "google.protobuf.Duration", "play.Nobody"};
+    const auto& messages = types_.messages();
+    const size_t held = reader_.Below(messages.size() + std::size(kHeld));
+    const Descriptor* type =
+        held < messages.size() ? messages[held] : types_.FindMessage(kHeld[held - messages.size()]);
+    std::string name = type == nullptr ? "play.Nobody" : type->full_name();
+    std::string bytes = type == nullptr || depth >= kDepthMax || reader_.OneIn(4) ? reader_.Bytes(64)
+                                                                                  : Make(*type, depth + 1, bytes_max);
+    // No parser counts these levels: each Any is parsed by itself.
+    for (size_t levels = 1 + (reader_.OneIn(4) ? reader_.Below(120) : 0); levels > 0; --levels) {
+      if (bytes.size() + 64 > bytes_max) break;
+      google::protobuf::Any any;
+      any.set_type_url(absl::StrCat("type.googleapis.com/", std::exchange(name, "google.protobuf.Any")));
+      any.set_value(std::move(bytes));
+      bytes = any.SerializeAsString();
     }
     return bytes;
   }
@@ -197,10 +312,11 @@ class MessageMaker {
     std::string out;
     const auto number = static_cast<uint64_t>(field.number()) << 3;
     switch (field.type()) {
-      case FieldDescriptor::TYPE_MESSAGE:
-        AddDelimited(field.number(), depth < kDepthMax ? Content(*field.message_type(), depth + 1, bytes_max) : "",
-                     &out);
+      case FieldDescriptor::TYPE_MESSAGE: {
+        const bool empty = depth >= kDepthMax || reader_.OneIn(4);
+        AddDelimited(field.number(), empty ? "" : Make(*field.message_type(), depth + 1, bytes_max), &out);
         break;
+      }
       case FieldDescriptor::TYPE_STRING:
       case FieldDescriptor::TYPE_BYTES:
         AddDelimited(field.number(), RandomText(&reader_), &out);
@@ -208,7 +324,7 @@ class MessageMaker {
       case FieldDescriptor::TYPE_FIXED32:
       case FieldDescriptor::TYPE_SFIXED32:
       case FieldDescriptor::TYPE_FLOAT: {
-        const auto bits = static_cast<uint32_t>(RandomNumber(&reader_));
+        const uint32_t bits = RandomSmallNumber(&reader_);
         AddVarint(number | 5, &out);
         out.append(reinterpret_cast<const char*>(&bits), sizeof(bits));
         break;
@@ -228,15 +344,9 @@ class MessageMaker {
     return out;
   }
 
-  std::string Content(const Descriptor& type, int depth, size_t bytes_max) {
-    if (type.full_name() != "google.protobuf.Any" || reader_.OneIn(4)) return Make(type, depth, bytes_max);
-    google::protobuf::Any any;
-    any.set_type_url(absl::StrCat("type.googleapis.com/play.New", reader_.Below(kNewMessages)));
-    any.set_value(reader_.Bytes(64));
-    return any.SerializeAsString();
-  }
-
   ByteReader& reader_;
+  const RandomTypes& types_;
+  std::map<const Descriptor*, std::vector<Way>> ways_;
 };
 
 }  // namespace
@@ -256,18 +366,24 @@ RandomTypes::RandomTypes(ByteReader* reader)
   new_file.add_dependency("old.proto");
   std::vector<std::string> names;
   for (size_t i = 0; i < kOldMessages; ++i) names.push_back(absl::StrCat("Old", i));
-  FileMaker old_maker(reader, &old_file, names);
+  ByteReader old_section = reader->Section();
+  FileMaker old_maker(&old_section, &old_file, names);
   for (size_t i = 0; i < kOldMessages; ++i) old_maker.AddMessage(absl::StrCat("Old", i));
   for (size_t i = 0; i < kNewMessages; ++i) names.push_back(absl::StrCat("New", i));
-  FileMaker new_maker(reader, &new_file, names);
+  ByteReader new_section = reader->Section();
+  FileMaker new_maker(&new_section, &new_file, names);
   for (size_t i = 0; i < kNewMessages; ++i) new_maker.AddMessage(absl::StrCat("New", i));
   auto* service = new_file.add_service();
   service->set_name("Service");
+  ByteReader service_section = reader->Section();
+  const auto any_message = [&] { return absl::StrCat(".play.", names[service_section.Below(names.size())]); };
   for (size_t i = 0; i < kMethods; ++i) {
     auto* method = service->add_method();
     method->set_name(absl::StrCat("Do", i));
-    method->set_input_type(absl::StrCat(".play.", names[reader->Below(names.size())]));
-    method->set_output_type(absl::StrCat(".play.", names[reader->Below(names.size())]));
+    method->set_input_type(any_message());
+    method->set_output_type(any_message());
+    if (!service_section.OneIn(8)) continue;
+    method->set_output_type(absl::StrCat(".google.protobuf.", kStandard[service_section.Below(std::size(kStandard))]));
   }
   if (pool_->BuildFile(old_file) == nullptr) return;
   const auto* built = pool_->BuildFile(new_file);
@@ -279,8 +395,12 @@ RandomTypes::RandomTypes(ByteReader* reader)
   *files_.add_file() = std::move(new_file);
 }
 
-std::string RandomMessage(ByteReader* reader, const Descriptor& type, size_t bytes_max) {
-  return MessageMaker(reader).Make(type, 0, bytes_max);
+const Descriptor* RandomTypes::FindMessage(const std::string& name) const {
+  return pool_->FindMessageTypeByName(name);
+}
+
+std::string RandomMessage(ByteReader* reader, const RandomTypes& types, const Descriptor& type, size_t bytes_max) {
+  return MessageMaker(reader, types).Make(type, 0, bytes_max);
 }
 
 }  // namespace tutti::fuzz
