@@ -16,18 +16,22 @@ import prometheus
 
 # What is appended to the job, and where: two jobs in one namespace, two namespaces, two clusters.
 RELEASES = (("", "north", "shop"), ("-b", "north", "shop"), ("", "north", "other"), ("", "south", "shop"))
-CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "alerts_promtool.yaml")
+HERE = os.path.dirname(os.path.abspath(__file__))
+CASES = [os.path.join(HERE, name) for name in ("alerts_promtool.yaml", "alerts_promtool_days.yaml")]
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return yaml.safe_load(file)
 
 
 def alerts():
-    with open(prometheus.RULES, encoding="utf-8") as file:
-        return {rule["alert"] for group in yaml.safe_load(file)["groups"] for rule in group["rules"] if "alert" in rule}
+    return {rule["alert"] for group in read(prometheus.RULES)["groups"] for rule in group["rules"] if "alert" in rule}
 
 
 def untested():
     """Alerts that no case makes fire, or that no case keeps from firing."""
-    with open(CASES, encoding="utf-8") as file:
-        checks = [check for case in yaml.safe_load(file)["tests"] for check in case.get("alert_rule_test", ())]
+    checks = [check for path in CASES for case in read(path)["tests"] for check in case.get("alert_rule_test", ())]
     fired = {check["alertname"] for check in checks if check["exp_alerts"]}
     silent = {check["alertname"] for check in checks if not check["exp_alerts"]}
     return sorted(alerts() - (fired & silent))
@@ -67,33 +71,27 @@ def multiplied(cases):
         }
 
 
-def write_multiplied(path):
-    """What fires in them."""
-    with open(CASES, encoding="utf-8") as file:
-        cases = yaml.safe_load(file)
-    tests = list(multiplied(cases))
-    fired = {check["alertname"] for case in tests for check in case["alert_rule_test"] if check["exp_alerts"]}
-    with open(path, "w", encoding="utf-8") as file:
-        yaml.safe_dump({**cases, "tests": tests}, file)
-    return fired
-
-
 def main():
     promtool = prometheus.tool("promtool")
-    if untested():
-        print(f"no case for {untested()}", file=sys.stderr)
-        return 1
     with tempfile.TemporaryDirectory(prefix="tutti-rules-") as folder:
         shutil.copy(prometheus.RULES, folder)  # rule_files are looked up beside the cases
-        cases = shutil.copy(CASES, folder)
+        files, fired = [], set()
+        for path in CASES:
+            cases = read(path)
+            several = {**cases, "tests": list(multiplied(cases))}
+            fired |= {check["alertname"] for case in several["tests"] for check in case["alert_rule_test"]
+                      if check["exp_alerts"]}
+            for prefix, content in (("", cases), ("several_", several)):
+                files.append(os.path.join(folder, prefix + os.path.basename(path)))
+                with open(files[-1], "w", encoding="utf-8") as file:
+                    yaml.safe_dump(content, file)
+        if untested() or alerts() - fired:
+            print(f"no case for {untested()}, none in several releases for {sorted(alerts() - fired)}", file=sys.stderr)
+            return 1
         shorter = os.path.join(folder, "shorter.yaml")
         with open(prometheus.RULES, encoding="utf-8") as rules, open(shorter, "w", encoding="utf-8") as file:
             file.write(prometheus.shortened(rules.read()))
-        several = os.path.join(folder, "several.yaml")
-        if alerts() - write_multiplied(several):
-            print(f"no case in several releases for {sorted(alerts() - write_multiplied(several))}", file=sys.stderr)
-            return 1
-        for argv in (["check", "rules", prometheus.RULES, shorter], ["test", "rules", cases], ["test", "rules", several]):
+        for argv in (["check", "rules", prometheus.RULES, shorter], ["test", "rules", *files]):
             if subprocess.run([promtool, *argv], check=False).returncode != 0:
                 return 1
     return 0

@@ -61,10 +61,25 @@ class DashboardsTest(unittest.TestCase):
             self.assertTrue(all(set(link["tags"]) <= set(other["tags"]) for _, other in load()))
         self.assertEqual(len({dashboard["uid"] for _, dashboard in load()}), 3)
 
+    def test_variables_offer_what_the_choice_before_them_left(self):
+        for dashboard in self.each():
+            asked = {variable["name"]: variable["query"]["query"] for variable in dashboard["templating"]["list"]
+                     if variable["type"] == "query"}
+            for name, before in (("namespace", ["cluster"]), ("job", ["cluster", "namespace"]),
+                                 ("definition", ["cluster", "namespace", "job"])):
+                for earlier in before:
+                    self.assertIn(f'{earlier}=~"${earlier}"', asked[name])
+
+    def test_joins_are_by_all_that_tells_processes_apart(self):
+        for panel in self.each_panel():
+            for target in panel["targets"]:
+                for labels in re.findall(r"\bon \(([^)]*)\)", target["expr"]):
+                    self.assertEqual(labels, "cluster, namespace, job, instance")
+
     def test_variables_are_declared_used_and_work_without_a_namespace(self):
         for dashboard in self.each():
             variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-            self.assertLessEqual({"datasource", "namespace", "definition"}, set(variables))
+            self.assertLessEqual({"datasource", "cluster", "namespace", "job", "definition"}, set(variables))
             for name, variable in variables.items():
                 if variable["type"] == "query":
                     self.assertEqual((variable["includeAll"], variable["allValue"]), (True, ".*"), name)
@@ -73,7 +88,7 @@ class DashboardsTest(unittest.TestCase):
             self.assertEqual(used - MACROS, set(variables) - {"datasource"})
             for expression in expressions:
                 for selector in re.findall(r"\{([^}]*)\}", expression):
-                    self.assertIn('namespace=~"$namespace"', selector)
+                    self.assertIn('cluster=~"$cluster", namespace=~"$namespace", job=~"$job"', selector)
 
     def test_ids_differ_and_panels_do_not_overlap(self):
         for dashboard in self.each():
