@@ -134,6 +134,60 @@ class DashboardsTest(unittest.TestCase):
                 self.assertEqual(set(re.findall(r'"([^"]*)"', " ".join(text.split()))) - titles, set())
 
 
+class RulesTest(unittest.TestCase):
+    """The rule file as text. What its rules do is for alerts_test.py to say."""
+
+    LABELS_OF_EVERYTHING = {"job", "instance", "cluster", "namespace", "le"}
+
+    def rules(self):
+        import yaml
+        with open(os.path.join(repository(), "charts", "tutti", "rules", "tutti-alerts.yaml"), encoding="utf-8") as file:
+            for group in yaml.safe_load(file)["groups"]:
+                for rule in group["rules"]:
+                    with self.subTest(rule=rule.get("alert") or rule["record"]):
+                        yield rule
+
+    def documented(self):
+        """Metric → its labels."""
+        with open(os.path.join(repository(), "docs", "metrics.md"), encoding="utf-8") as file:
+            rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", file.read(), re.M)
+        return {name: set(re.findall(r"`(\w+)`", labels)) for name, _, labels in rows}
+
+    def test_no_aggregation_or_join_loses_which_release_it_was(self):
+        for rule in self.rules():
+            found = re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"])
+            for labels in found:
+                self.assertEqual(labels.split(", ")[:3], ["cluster", "namespace", "job"])
+            aggregations = re.findall(r"\b(?:sum|max|min|avg|count)\b", rule["expr"])
+            self.assertEqual(len(re.findall(r"\bby \(", rule["expr"])), len(aggregations), "an aggregation without `by`")
+            self.assertNotRegex(rule["expr"], r"\b(without|ignoring)\b")
+
+    def test_every_metric_exists_and_has_the_labels_that_are_asked_for(self):
+        documented = self.documented()
+        self.assertGreater(len(documented), 50)
+        recorded = {rule["record"] for rule in self.rules() if "record" in rule}
+        documented |= {"up": set()} | {name: {"definition"} for name in recorded}
+        for rule in self.rules():
+            selectors = re.findall(r"((?:tutti|process)[_:][\w:]+|\bup)\{([^}]*)\}", rule["expr"])
+            self.assertTrue(selectors)
+            known = set(self.LABELS_OF_EVERYTHING)
+            for metric, matchers in selectors:
+                name = metric if metric in documented else re.sub(r"_(bucket|sum|count)$", "", metric)
+                self.assertIn(name, documented)
+                asked = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers))
+                self.assertLessEqual(asked, documented[name] | self.LABELS_OF_EVERYTHING, metric)
+                self.assertIn('job=~".*"', matchers, "what the chart puts its release in place of")
+                known |= documented[name]
+            for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"]):
+                self.assertLessEqual(set(labels.split(", ")), known)
+
+    def test_every_number_that_is_compared_with_has_a_name_to_change_it_by(self):
+        for rule in self.rules():
+            if "alert" in rule:
+                for number in re.findall(r"[<>]=? *([\d.]+)(?!  # \w+\n)(?![\d.])", rule["expr"]):
+                    self.assertEqual(number, "0", rule["expr"])
+
+
 class RunbooksTest(unittest.TestCase):
     """What an alert promises: a severity, words, and a page that helps."""
 
