@@ -77,13 +77,19 @@ def shortened(rules):
 
 
 class Prometheus:
-    """with Prometheus(stack) as prometheus: … ; its data and its process are gone afterwards, with the stack's folder."""
+    """with Prometheus(stack) as prometheus: … ; its data and its process are gone afterwards, with the stack's folder.
 
-    def __init__(self, stack, rules=None):
+    `alertmanager`: address that alerts are sent to. `job`: process's name → its job; `labels`: what every series carries.
+    """
+
+    def __init__(self, stack, rules=None, alertmanager=None, job="tutti-{}".format, labels=None):
         self.stack = stack
         self.folder = os.path.join(stack.work_dir, "prometheus")
         self.log_path = os.path.join(stack.work_dir, "prometheus.log")
         self.rules = rules
+        self.alertmanager = alertmanager
+        self.job_of = job
+        self.labels = labels or {}
         self.popen = None
         self.url = None
         self.began = None
@@ -95,6 +101,8 @@ class Prometheus:
                   "scrape_configs": [self.job(name) for name in self.scraped()]}
         if self.rules:
             config["rule_files"] = [self.write("rules.yaml", self.rules)]
+        if self.alertmanager:
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [self.alertmanager]}]}]}
         path = self.write("prometheus.yaml", yaml.safe_dump(config))
         with open(self.log_path, "wb") as log:
             self.popen = subprocess.Popen(
@@ -121,7 +129,7 @@ class Prometheus:
 
     def job(self, name):
         target = f"127.0.0.1:{self.stack.processes[name].ports['metrics']}"
-        return {"job_name": f"tutti-{name}", "static_configs": [{"targets": [target]}]}
+        return {"job_name": self.job_of(name), "static_configs": [{"targets": [target], "labels": self.labels}]}
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)

@@ -12,6 +12,11 @@
 {{- toJson $jobs }}
 {{- end }}
 
+{{- /* The same, as a regular expression. */}}
+{{- define "tutti.jobPattern" -}}
+{{ include "tutti.fullname" . }}(-(payment|reservation|token))?-headless
+{{- end }}
+
 {{- /* dict "root" $ "expr" EXPR: a query of rules/, with this release in place of everybody. */}}
 {{- define "tutti.scopedQuery" -}}
 {{- $expr := .expr }}
@@ -21,7 +26,7 @@
 {{- else }}
 {{- $namespace := printf "namespace=%q" .root.Release.Namespace }}
 {{- $one := printf "%s, job=%q" $namespace (include "tutti.orchestratorJob" .root) }}
-{{- $all := printf "%s, job=~%q" $namespace (printf "%s(-(payment|reservation|token))?-headless" (include "tutti.fullname" .root)) }}
+{{- $all := printf "%s, job=~%q" $namespace (include "tutti.jobPattern" .root) }}
 {{- $up := printf `0 * max by (cluster, namespace, job) (up{%s, job=~".*tutti.*", job!~".*-(payment|reservation|token)(-headless)?"})` $every }}
 {{- /* A target that was never there leaves no series at all; but that there should be one is known here. */}}
 {{- $expr = $expr | replace $up (printf "0 * max by (cluster, namespace, job) (up{%s})\nor 0 * absent(up{%s})" $one $one) }}

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
@@ -26,6 +27,8 @@ func check(manifest []byte) (bool, error) {
 		into = &monitoringv1.ServiceMonitor{}
 	case "monitoring.coreos.com/v1/PrometheusRule":
 		into = &monitoringv1.PrometheusRule{}
+	case "monitoring.coreos.com/v1alpha1/AlertmanagerConfig":
+		into = &monitoringv1alpha1.AlertmanagerConfig{}
 	default:
 		return false, nil
 	}
