@@ -47,9 +47,6 @@ class Slack:
         self.thread.join()
         self.server.server_close()
 
-    def titles(self):
-        return [message["attachments"][0]["title"] for message in self.messages]
-
 
 def snake(name):
     return re.sub(r"(?<=[a-z])([A-Z]+)", lambda found: f"_{found[1].lower()}", name)
