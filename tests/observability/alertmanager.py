@@ -53,7 +53,7 @@ def snake(name):
 
 
 def as_the_operator_writes_it(made, webhook):
-    """An AlertmanagerConfig object → Alertmanager's own configuration: other names, the Secret's content, its namespace only."""
+    """An AlertmanagerConfig object → Alertmanager's own configuration: other names, the Secret's content, its namespace."""
     own = f'namespace="{made["metadata"]["namespace"]}"'
 
     def convert(value):

@@ -44,8 +44,8 @@ def dashboards():
 
 def queries(**values):
     """Dashboard, panel, query of every target, with Grafana's variables replaced; `values` on top of what holds for all."""
-    known = {"$cluster": ".*", "$namespace": ".*", "$job": ".*", "$definition": ".*", "$step": ".*", "$__rate_interval": "5s", "$__range": "1h",
-             **values}
+    known = {"$cluster": ".*", "$namespace": ".*", "$job": ".*", "$definition": ".*", "$step": ".*",
+             "$__rate_interval": "5s", "$__range": "1h", **values}
     for name, dashboard in dashboards():
         for panel in dashboard["panels"]:
             for target in panel.get("targets", []):
