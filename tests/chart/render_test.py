@@ -407,6 +407,15 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(rules("--set", f"prometheusRule.selector={EVERYBODY}"), yaml.safe_load(read(CHART, RULES)))
         self.assertEqual([name for name in os.listdir(os.path.join(CHART, "rules"))], [os.path.basename(RULES)])
 
+    def test_another_selector_goes_into_every_query(self):
+        given = 'cluster="north", job=~"tutti.*"'
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            yaml.safe_dump({"prometheusRule": {"selector": given}}, values)
+            values.flush()
+            made = rules("--values", values.name)
+        self.assertEqual(yaml.safe_dump(made),
+                         yaml.safe_dump(yaml.safe_load(read(CHART, RULES).replace(EVERYBODY, given))))
+
     def test_every_selector_is_of_this_release_alone(self):
         for release, namespace, name in (("t", "shop", "t-tutti"), ("tutti", "shop", "tutti"), ("t", "1234", "t-tutti")):
             for group in rules(release=release, namespace=namespace)["groups"]:
