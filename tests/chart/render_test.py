@@ -477,10 +477,15 @@ class RulesTest(unittest.TestCase):
                 self.assertEqual(alert["expr"], before[name]["expr"])
 
     def test_every_threshold_of_the_file_can_be_changed(self):
-        for name, alert in alerts_of(yaml.safe_load(read(CHART, RULES))).items():
-            for mark in set(re.findall(r"# (\w+)$", alert["expr"], re.M)):
-                path = f"prometheusRule.alerts.{name}.thresholds.{mark}"
-                self.assertIn(f" 1234.5  # {mark}\n", alerts_of(rules("--set", f"{path}=1234.5"))[name]["expr"], path)
+        marks = [(name, mark) for name, alert in alerts_of(yaml.safe_load(read(CHART, RULES))).items()
+                 for mark in sorted(set(re.findall(r"# (\w+)$", alert["expr"], re.M)))]
+        self.assertGreater(len(marks), 15)
+        given = {f"prometheusRule.alerts.{name}.thresholds.{mark}": f"{number}.5" for number, (name, mark) in enumerate(marks)}
+        changed = alerts_of(rules("--set", ",".join(f"{path}={value}" for path, value in given.items())))
+        for (name, mark), value in zip(marks, given.values()):
+            self.assertIn(f" {value}  # {mark}\n", changed[name]["expr"])
+            self.assertEqual(re.findall(rf"(\S+)  # {mark}$", changed[name]["expr"], re.M).count(value),
+                             changed[name]["expr"].count(f"# {mark}\n"))
 
     def test_what_is_misspelt_is_refused(self):
         with self.assertRaisesRegex(HelmError, "TuttiSagaStuk"):
