@@ -72,6 +72,9 @@ full_tools() {
   go_tool helm helm.sh/helm/v3 helm.sh/helm/v3/cmd/helm "$helm_version" "$(helm_ldflags)"
   go_tool helm-docs github.com/norwoodj/helm-docs github.com/norwoodj/helm-docs/cmd/helm-docs v1.14.2
   go_tool grpcurl github.com/fullstorydev/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl v1.9.4
+  # Debian's own looks for its templates in a folder that only an installed package has.
+  go_tool alertmanager github.com/prometheus/alertmanager github.com/prometheus/alertmanager/cmd/alertmanager v0.28.1
+  go_tool amtool github.com/prometheus/alertmanager github.com/prometheus/alertmanager/cmd/amtool v0.28.1
   go build -C tests/chart/crdcheck -o "$cache/bin/crd-check" .
   unpack_prometheus
   if [ ! -d "$cache/python/kubernetes_validate-$kubernetes_validate_version.dist-info" ]; then

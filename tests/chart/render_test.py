@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VALUES = os.path.join(HERE, "values")
 MINORS = range(27, 38)  # from Chart.yaml's kubeVersion to the newest of the schemas
 SETS = ("default", *sorted(name.removesuffix(".yaml") for name in os.listdir(VALUES)))
-MONITORING, GATEWAY = "monitoring.coreos.com/v1", "gateway.networking.k8s.io/v1"
+MONITORING, GATEWAY = "monitoring.coreos.com/", "gateway.networking.k8s.io/v1"
 # One object is decoded against megabytes of schema; reading those once is what makes this a test of seconds.
 schemas.schema_contents = functools.lru_cache(maxsize=None)(schemas.schema_contents)
 
@@ -78,7 +78,7 @@ class ValidTest(unittest.TestCase):
         seen, checked = set(), 0
         for values in SETS:
             for item in rendered(values):
-                if item["apiVersion"] in (MONITORING, GATEWAY) or json.dumps(item) in seen:
+                if item["apiVersion"].startswith((MONITORING, GATEWAY)) or json.dumps(item) in seen:
                     continue
                 seen.add(json.dumps(item))
                 for minor in MINORS:
@@ -111,10 +111,10 @@ class ValidTest(unittest.TestCase):
         self.assertGreaterEqual(wanted, 4)
         done = subprocess.run([tool("crd-check")], input=text, capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, str(wanted)), done.stderr)
-        for field in ("scrapeTimeout", "backendRefs"):
+        for field in ("scrapeTimeout", "backendRefs", "sendResolved"):
             done = subprocess.run([tool("crd-check")], input=text.replace(f"{field}:", f"{field}s:"),
                                   capture_output=True, text=True, check=False)
-            self.assertEqual(done.returncode, 1, "an unknown field must be found")
+            self.assertEqual(done.returncode, 1, f"an unknown field beside {field} must be found")
 
     def test_golden(self):
         for values in SETS:
@@ -182,6 +182,9 @@ class SchemaTest(unittest.TestCase):
         ("prometheusRule.runbookUrlPrefix=https://x", "runbookUrlPrefix"),
         ("global.imagePullSecrets[0].nam=x", "imagePullSecrets"),
         ("extraObjects[0]=1", "extraObjects"),
+        ("alertmanagerConfig.enabled=true,alertmanagerConfig.slack.channel=x", "existingSecret"),
+        ("alertmanagerConfig.enabled=true,alertmanagerConfig.slack.existingSecret=x", "channel"),
+        ("alertmanagerConfig.groupWait=30", "groupWait"),
     )
 
     def test_mistakes_are_refused_where_they_are(self):
@@ -393,17 +396,181 @@ class WiringTest(unittest.TestCase):
                    and any(port["name"] == monitor["endpoints"][0]["port"] for port in service["spec"]["ports"])]
         self.assertEqual(sorted(scraped), ["orchestrator", "payment", "reservation", "token"])
 
-    def test_rules_and_dashboards_are_taken_over_as_they_are(self):
-        items = rendered("everything")
-        rules = sorted(os.listdir(os.path.join(CHART, "rules"))) if os.path.isdir(os.path.join(CHART, "rules")) else []
-        made = sorted(of_kind(items, "PrometheusRule").values(), key=lambda item: item["metadata"]["name"])
-        self.assertEqual([item["spec"] for item in made], [yaml.safe_load(read(CHART, "rules", name)) for name in rules])
+
+
+RULES = "rules/tutti-alerts.yaml"
+EVERYBODY = 'job=~".*"'
+
+
+def alerts_of(spec):
+    return {rule["alert"]: rule for group in spec["groups"] for rule in group["rules"] if "alert" in rule}
+
+
+def rules(*args, release=helm.RELEASE, namespace=helm.NAMESPACE):
+    """The spec of the release's PrometheusRule."""
+    text = helm.helm("template", release, CHART, "--namespace", namespace, "--set", "prometheusRule.enabled=true", *args)
+    return next(item["spec"] for item in yaml.safe_load_all(text) if item and item["kind"] == "PrometheusRule")
+
+
+class RulesTest(unittest.TestCase):
+    """The rule file as values want it."""
+
+    def test_with_everybody_as_its_selector_it_is_the_file(self):
+        self.assertEqual(rules("--set", f"prometheusRule.selector={EVERYBODY}"), yaml.safe_load(read(CHART, RULES)))
+        self.assertEqual([name for name in os.listdir(os.path.join(CHART, "rules"))], [os.path.basename(RULES)])
+
+    def test_another_selector_goes_into_every_query(self):
+        given = 'cluster="north", job=~"tutti.*"'
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            yaml.safe_dump({"prometheusRule": {"selector": given}}, values)
+            values.flush()
+            made = rules("--values", values.name)
+        self.assertEqual(yaml.safe_dump(made),
+                         yaml.safe_dump(yaml.safe_load(read(CHART, RULES).replace(EVERYBODY, given))))
+
+    def test_every_selector_is_of_this_release_alone(self):
+        for release, namespace, name in (("t", "shop", "t-tutti"), ("tutti", "shop", "tutti"), ("t", "1234", "t-tutti")):
+            for group in rules(release=release, namespace=namespace)["groups"]:
+                for rule in group["rules"]:
+                    metrics = re.findall(r"\b((?:tutti|process)[_:][a-z0-9_:]+|up)\b(?!\()", rule["expr"])
+                    selectors = re.findall(r"(?:tutti|process)[_:][a-z0-9_:]+\{([^}]*)\}|\bup\{([^}]*)\}", rule["expr"])
+                    self.assertEqual(len(metrics), len(selectors), rule["expr"])
+                    for selector in map("".join, selectors):
+                        self.assertRegex(selector, rf'^namespace="{namespace}", job=~?"{name}[-(]')
+                        self.assertNotIn(EVERYBODY, selector)
+                        self.assertNotIn(".*tutti.*", selector)
+
+    def test_promtool_takes_it_and_it_tells_of_a_release_that_never_had_a_target(self):
+        case = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [{
+            "interval": "1m",
+            # The same release in another namespace, another release in this one, and this one's payment service.
+            "input_series": [
+                {"series": f'{metric}{{namespace="{namespace}", job="{job}"}}', "values": "1x20"}
+                for metric in ("up", "tutti_ready") for namespace, job in (
+                    ("other", "t-tutti-headless"), ("shop", "tutti-headless"), ("shop", "t-tutti-payment-headless"))
+                if metric == "up" or "payment" not in job],
+            "alert_rule_test": [{"eval_time": "10m", "alertname": "TuttiOrchestratorDown", "exp_alerts": [{
+                "exp_labels": {"severity": "critical", "namespace": "shop", "job": "t-tutti-headless"},
+                "exp_annotations": {
+                    "summary": "No saga moves: the orchestrator does not serve",
+                    "description": "t-tutti-headless is gone, recovering, draining, or never came up; it served 0% of the last 4 minutes.",
+                    "runbook_url": "docs/runbooks/TuttiOrchestratorDown.md"}}]}]}]}
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in (("rules.yaml", rules()), ("case.yaml", case)):
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    yaml.safe_dump(content, file)
+            done = subprocess.run([tool("promtool"), "test", "rules", "case.yaml"], cwd=folder, capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_one_alert_is_left_out_and_the_others_stay(self):
+        left = alerts_of(rules("--set", "prometheusRule.alerts.TuttiDiskFilling.enabled=false"))
+        self.assertEqual(set(alerts_of(rules())) - set(left), {"TuttiDiskFilling"})
+        self.assertEqual(set(left) - set(alerts_of(rules())), set())
+
+    def test_thresholds_times_and_labels_change_by_name(self):
+        changed = alerts_of(rules(
+            "--set", "prometheusRule.alertLabels.team=shop,prometheusRule.alerts.TuttiSagaStuck.thresholds.threshold=3600",
+            "--set", "prometheusRule.alerts.TuttiSagaStuck.for=15m,prometheusRule.alerts.TuttiSagaStuck.severity=warning",
+            "--set", "prometheusRule.alerts.TuttiSagaStuck.labels.pager=none",
+            "--set", "prometheusRule.alerts.TuttiSuccessBurnFast.thresholds.minimum=20",
+            "--set", "prometheusRule.alerts.TuttiDiskFilling.thresholds.soon=0.25"))
+        before = alerts_of(rules())
+        self.assertIn("> 3600  # threshold\n", changed["TuttiSagaStuck"]["expr"])
+        self.assertEqual(changed["TuttiSagaStuck"]["for"], "15m")
+        self.assertEqual(changed["TuttiSagaStuck"]["labels"], {"severity": "warning", "team": "shop", "pager": "none"})
+        burn, disk = changed["TuttiSuccessBurnFast"]["expr"], changed["TuttiDiskFilling"]["expr"]
+        self.assertEqual(burn, before["TuttiSuccessBurnFast"]["expr"].replace(">= 5  #", ">= 20  #"))
+        self.assertEqual(burn.count(">= 20"), 2)
+        self.assertEqual(disk, before["TuttiDiskFilling"]["expr"].replace("< 0.3  # soon", "< 0.25  # soon"))
+        for name, alert in changed.items():
+            self.assertEqual(alert["labels"]["team"], "shop")
+            if name not in ("TuttiSagaStuck", "TuttiSuccessBurnFast", "TuttiDiskFilling"):
+                self.assertEqual(alert["expr"], before[name]["expr"])
+
+    def test_every_threshold_of_the_file_can_be_changed(self):
+        marks = [(name, mark) for name, alert in alerts_of(yaml.safe_load(read(CHART, RULES))).items()
+                 for mark in sorted(set(re.findall(r"# (\w+)$", alert["expr"], re.M)))]
+        self.assertGreater(len(marks), 15)
+        given = {f"prometheusRule.alerts.{name}.thresholds.{mark}": f"{number}.5" for number, (name, mark) in enumerate(marks)}
+        changed = alerts_of(rules("--set", ",".join(f"{path}={value}" for path, value in given.items())))
+        for (name, mark), value in zip(marks, given.values()):
+            self.assertIn(f" {value}  # {mark}\n", changed[name]["expr"])
+            self.assertEqual(re.findall(rf"(\S+)  # {mark}$", changed[name]["expr"], re.M).count(value),
+                             changed[name]["expr"].count(f"# {mark}\n"))
+
+    def test_what_is_misspelt_is_refused(self):
+        with self.assertRaisesRegex(HelmError, "TuttiSagaStuk"):
+            rules("--set", "prometheusRule.alerts.TuttiSagaStuk.enabled=false")
+        with self.assertRaisesRegex(HelmError, "TuttiSagaStuck has no such threshold"):
+            rules("--set", "prometheusRule.alerts.TuttiSagaStuck.thresholds.treshold=1")
+        with self.assertRaisesRegex(HelmError, "'threshold' not allowed"):
+            rules("--set", "prometheusRule.alerts.TuttiSagaStuck.threshold=1")
+        with self.assertRaisesRegex(HelmError, "thresholds/threshold"):
+            rules("--set", "prometheusRule.alerts.TuttiSagaStuck.thresholds.threshold=15m")
+        with self.assertRaisesRegex(HelmError, "selector"):
+            rules("--set", "prometheusRule.selector=job=tutti")
+
+    def test_the_readme_s_example_changes_what_it_says(self):
+        example = next(found for found in re.findall(r"```yaml\n(.*?)```", read(CHART, "README.md.gotmpl"), re.S)
+                       if "alertLabels" in found)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            values.write(example)
+            values.flush()
+            changed = alerts_of(rules("--values", values.name))
+        self.assertNotIn("TuttiLateResultsSurging", changed)
+        self.assertEqual(changed["TuttiSagaStuck"]["labels"], {"severity": "warning", "team": "shop"})
+
+    def test_the_schema_knows_the_alerts(self):
+        schema = json.loads(read(CHART, "values.schema.json"))["properties"]["prometheusRule"]["properties"]["alerts"]
+        self.assertEqual(schema["propertyNames"]["enum"], list(alerts_of(yaml.safe_load(read(CHART, RULES)))))
+
+
+class DashboardsTest(unittest.TestCase):
+    def boards(self, release, namespace, *args):
+        """File name in Grafana's folder → dashboard."""
+        text = helm.helm("template", release, CHART, "--namespace", namespace, "--set", "dashboards.enabled=true", *args)
+        maps = [item for item in yaml.safe_load_all(text) if item and item["metadata"]["labels"].get("grafana_dashboard")]
+        return {name: json.loads(board) for item in maps for name, board in item["data"].items()}
+
+    def test_they_are_the_files_but_for_whose_they_are(self):
         folder = os.path.join(CHART, "dashboards")
-        boards = {name: json.loads(read(folder, name)) for name in os.listdir(folder)} if os.path.isdir(folder) else {}
-        maps = [item for item in of_kind(items, "ConfigMap").values() if "-dashboard-" in item["metadata"]["name"]]
-        self.assertEqual({name: json.loads(text) for item in maps for name, text in item["data"].items()}, boards)
-        for item in maps:
-            self.assertEqual(item["metadata"]["labels"]["grafana_dashboard"], "1")
+        files = {name: json.loads(read(folder, name)) for name in os.listdir(folder)}
+        made = self.boards("t", "shop")
+        self.assertEqual(set(made), {f"shop-t-tutti-{name}" for name in files})
+        for name, file in files.items():
+            board = made[f"shop-t-tutti-{name}"]
+            self.assertEqual({key for key in file if board[key] != file[key]}, {"uid", "title", "tags", "links"})
+            self.assertTrue(board["uid"].startswith(file["uid"] + "-"))
+            self.assertLessEqual(len(board["uid"]), 40)
+            self.assertEqual(board["title"], f"{file['title']} (shop/t-tutti)")
+            self.assertTrue(all(set(link["tags"]) <= set(board["tags"]) for link in board["links"]))
+
+    def test_several_releases_in_one_grafana_do_not_meet(self):
+        releases = (("t", "shop"), ("u", "shop"), ("t", "other"))
+        made = [self.boards(*release) for release in releases]
+        for told in (lambda name, board: name, lambda name, board: board["uid"], lambda name, board: board["title"]):
+            self.assertEqual(len({told(name, board) for boards in made for name, board in boards.items()}),
+                             sum(map(len, made)))
+        tags = [{tag for board in boards.values() for link in board["links"] for tag in link["tags"]} for boards in made]
+        for mine, boards in enumerate(made):
+            for board in boards.values():
+                self.assertEqual([number for number, tag in enumerate(tags) if tag <= set(board["tags"])], [mine])
+        self.assertEqual(self.boards("t", "shop"), made[0], "an upgrade keeps them")
+
+    def test_they_open_on_their_release_when_the_chart_names_the_jobs(self):
+        def chosen(*args):
+            board = self.boards("t", "shop", *args)["shop-t-tutti-tutti-engine.json"]
+            return {variable["name"]: variable["current"]["value"] for variable in board["templating"]["list"]
+                    if "current" in variable}
+
+        found = chosen("--set", "serviceMonitor.enabled=true")
+        items = objects("--set", "serviceMonitor.enabled=true")
+        scraped = [name for name, service in of_kind(items, "Service").items()
+                   if any(port["name"] == "metrics" for port in service["spec"]["ports"])]
+        self.assertEqual(sorted(found["job"]), sorted(scraped))
+        self.assertEqual((found["namespace"], found["cluster"]), (["shop"], ["$__all"]))
+        self.assertEqual(chosen()["job"], ["$__all"])
 
 
 class SwitchTest(unittest.TestCase):

@@ -8,12 +8,15 @@ import contextlib
 import json
 import os
 import re
+import resource
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 
+import grpc
 import yaml
 
 import prometheus
@@ -30,7 +33,34 @@ UNAVAILABLE = 14
 FIRES_SECONDS, CLEARS_SECONDS = 60, 90
 VOLUME_MEGABYTES = 256
 GRACE = "2s"
+LISTINGS = 400
+IDLE_CONNECTIONS = 400
 LATE = "voucher-for-latecomers"
+
+
+@contextlib.contextmanager
+def repeated(act, every):
+    """`act`, `every` so many seconds after it last ended, beside what is done inside. At least once."""
+    stop = threading.Event()
+    failures = []
+
+    def go_on():
+        try:
+            act()
+            while not stop.wait(every):
+                act()
+        except Exception as error:  # noqa: BLE001  (told where somebody hears it)
+            failures.append(error)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 class Drills:
@@ -187,6 +217,53 @@ class Drills:
         self.stack.processes["token"].kill9()
         yield {"participant": "token"}
         self.stack.restart("token")
+
+    @contextlib.contextmanager
+    def restarting(self):
+        """The token service ends again and again, as soon as it has been seen."""
+        def crash():
+            self.stack.processes["token"].kill9()
+            self.stack.restart("token")
+
+        with repeated(crash, every=1.5):
+            yield {"job": "tutti-token"}
+
+    @contextlib.contextmanager
+    def scrape_failing(self):
+        """The token service hangs, /metrics included."""
+        with self.stack.processes["token"].paused():
+            yield {"job": "tutti-token"}
+
+    @contextlib.contextmanager
+    def requests_refused(self):
+        """Somebody lists everything several hundred times at once; 128 listings may wait."""
+        from tutti.v1 import saga_service_pb2
+        with grpc.insecure_channel(self.stack.processes["orchestrator"].address) as channel:
+            listing = channel.unary_unary("/tutti.v1.SagaService/ListSagas",
+                                          request_serializer=saga_service_pb2.ListSagasRequest.SerializeToString)
+            everything = saga_service_pb2.ListSagasRequest(page_size=1000)
+
+            def rush():
+                for call in [listing.future(everything, timeout=30) for _ in range(LISTINGS)]:
+                    call.exception()  # a refusal is what is wanted
+
+            with repeated(rush, every=0):
+                yield {"job": "tutti-orchestrator", "method": "ListSagas"}
+
+    @contextlib.contextmanager
+    def descriptors_running_out(self):
+        """A client that never closes its connections, where few descriptors may be open."""
+        process = self.stack.processes["orchestrator"]
+        pid, (host, port) = process.popen.pid, process.address.rsplit(":", 1)
+        with contextlib.ExitStack() as held:
+            for _ in range(IDLE_CONNECTIONS):
+                held.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            wait_until("the connections to be taken",
+                       lambda: len(os.listdir(f"/proc/{pid}/fd")) > IDLE_CONNECTIONS)
+            limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) * 100 // 85, limits[1]))
+            yield {"job": "tutti-orchestrator"}
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
     @contextlib.contextmanager
     def disk_filling(self):

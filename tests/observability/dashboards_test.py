@@ -61,10 +61,25 @@ class DashboardsTest(unittest.TestCase):
             self.assertTrue(all(set(link["tags"]) <= set(other["tags"]) for _, other in load()))
         self.assertEqual(len({dashboard["uid"] for _, dashboard in load()}), 3)
 
+    def test_variables_offer_what_the_choice_before_them_left(self):
+        for dashboard in self.each():
+            asked = {variable["name"]: variable["query"]["query"] for variable in dashboard["templating"]["list"]
+                     if variable["type"] == "query"}
+            for name, before in (("namespace", ["cluster"]), ("job", ["cluster", "namespace"]),
+                                 ("definition", ["cluster", "namespace", "job"])):
+                for earlier in before:
+                    self.assertIn(f'{earlier}=~"${earlier}"', asked[name])
+
+    def test_joins_are_by_all_that_tells_processes_apart(self):
+        for panel in self.each_panel():
+            for target in panel["targets"]:
+                for labels in re.findall(r"\bon \(([^)]*)\)", target["expr"]):
+                    self.assertEqual(labels, "cluster, namespace, job, instance")
+
     def test_variables_are_declared_used_and_work_without_a_namespace(self):
         for dashboard in self.each():
             variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-            self.assertLessEqual({"datasource", "namespace", "definition"}, set(variables))
+            self.assertLessEqual({"datasource", "cluster", "namespace", "job", "definition"}, set(variables))
             for name, variable in variables.items():
                 if variable["type"] == "query":
                     self.assertEqual((variable["includeAll"], variable["allValue"]), (True, ".*"), name)
@@ -73,7 +88,7 @@ class DashboardsTest(unittest.TestCase):
             self.assertEqual(used - MACROS, set(variables) - {"datasource"})
             for expression in expressions:
                 for selector in re.findall(r"\{([^}]*)\}", expression):
-                    self.assertIn('namespace=~"$namespace"', selector)
+                    self.assertIn('cluster=~"$cluster", namespace=~"$namespace", job=~"$job"', selector)
 
     def test_ids_differ_and_panels_do_not_overlap(self):
         for dashboard in self.each():
@@ -117,6 +132,60 @@ class DashboardsTest(unittest.TestCase):
                 text = re.sub(r"(?m)^    .*$|`[^`]*`", "", file.read())
             with self.subTest(page=name):
                 self.assertEqual(set(re.findall(r'"([^"]*)"', " ".join(text.split()))) - titles, set())
+
+
+class RulesTest(unittest.TestCase):
+    """The rule file as text. What its rules do is for alerts_test.py to say."""
+
+    LABELS_OF_EVERYTHING = {"job", "instance", "cluster", "namespace", "le"}
+
+    def rules(self):
+        import yaml
+        with open(os.path.join(repository(), "charts", "tutti", "rules", "tutti-alerts.yaml"), encoding="utf-8") as file:
+            for group in yaml.safe_load(file)["groups"]:
+                for rule in group["rules"]:
+                    with self.subTest(rule=rule.get("alert") or rule["record"]):
+                        yield rule
+
+    def documented(self):
+        """Metric → its labels."""
+        with open(os.path.join(repository(), "docs", "metrics.md"), encoding="utf-8") as file:
+            rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", file.read(), re.M)
+        return {name: set(re.findall(r"`(\w+)`", labels)) for name, _, labels in rows}
+
+    def test_no_aggregation_or_join_loses_which_release_it_was(self):
+        for rule in self.rules():
+            found = re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"])
+            for labels in found:
+                self.assertEqual(labels.split(", ")[:3], ["cluster", "namespace", "job"])
+            aggregations = re.findall(r"\b(?:sum|max|min|avg|count)\b", rule["expr"])
+            self.assertEqual(len(re.findall(r"\bby \(", rule["expr"])), len(aggregations), "an aggregation without `by`")
+            self.assertNotRegex(rule["expr"], r"\b(without|ignoring)\b")
+
+    def test_every_metric_exists_and_has_the_labels_that_are_asked_for(self):
+        documented = self.documented()
+        self.assertGreater(len(documented), 50)
+        recorded = {rule["record"] for rule in self.rules() if "record" in rule}
+        documented |= {"up": set()} | {name: {"definition"} for name in recorded}
+        for rule in self.rules():
+            selectors = re.findall(r"((?:tutti|process)[_:][\w:]+|\bup)\{([^}]*)\}", rule["expr"])
+            self.assertTrue(selectors)
+            known = set(self.LABELS_OF_EVERYTHING)
+            for metric, matchers in selectors:
+                name = metric if metric in documented else re.sub(r"_(bucket|sum|count)$", "", metric)
+                self.assertIn(name, documented)
+                asked = set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers))
+                self.assertLessEqual(asked, documented[name] | self.LABELS_OF_EVERYTHING, metric)
+                self.assertIn('job=~".*"', matchers, "what the chart puts its release in place of")
+                known |= documented[name]
+            for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"]):
+                self.assertLessEqual(set(labels.split(", ")), known)
+
+    def test_every_number_that_is_compared_with_has_a_name_to_change_it_by(self):
+        for rule in self.rules():
+            if "alert" in rule:
+                for number in re.findall(r"[<>]=? *([\d.]+)(?!  # \w+\n)(?![\d.])", rule["expr"]):
+                    self.assertEqual(number, "0", rule["expr"])
 
 
 class RunbooksTest(unittest.TestCase):

@@ -44,8 +44,8 @@ def dashboards():
 
 def queries(**values):
     """Dashboard, panel, query of every target, with Grafana's variables replaced; `values` on top of what holds for all."""
-    known = {"$namespace": ".*", "$definition": ".*", "$step": ".*", "$__rate_interval": "5s", "$__range": "1h",
-             **values}
+    known = {"$cluster": ".*", "$namespace": ".*", "$job": ".*", "$definition": ".*", "$step": ".*",
+             "$__rate_interval": "5s", "$__range": "1h", **values}
     for name, dashboard in dashboards():
         for panel in dashboard["panels"]:
             for target in panel.get("targets", []):
@@ -61,27 +61,35 @@ def shortened(rules):
     """The rule file's text with its time divided, so that alerts fire and clear while somebody waits.
 
     Every `for:` but 0, every window in brackets and every offset is divided by SHORTER and is at least SHORTEST_SECONDS
-    long; so is the one threshold that is an age, tutti_sagas_oldest_in_flight_seconds. All else, every other threshold
-    included, stays.
+    long; so is the one threshold that is an age, tutti_sagas_oldest_in_flight_seconds. Subqueries look every second. All
+    else, every other threshold included, stays.
     """
     def short(number, unit):
         return f"{max(SHORTEST_SECONDS, round(int(number) * UNIT_SECONDS[unit] / SHORTER))}s"
 
     rules = re.sub(r"\[(\d+)([smhd])\]", lambda found: f"[{short(*found.groups())}]", rules)
+    rules = re.sub(r"\[(\d+)([smhd]):\d+[smhd]\]", lambda found: f"[{short(*found.groups())}:1s]", rules)
     rules = re.sub(r"\boffset (\d+)([smhd])\b", lambda found: f"offset {short(*found.groups())}", rules)
     rules = re.sub(r"^(\s+for: )([1-9]\d*)([smhd])$", lambda found: found[1] + short(*found.groups()[1:]), rules,
                    flags=re.M)
-    return re.sub(r"(oldest_in_flight_seconds\) > )(\d+)", lambda found: f"{found[1]}{int(found[2]) / SHORTER}", rules)
+    return re.sub(r"(oldest_in_flight_seconds\{[^}]*\}\) > )(\d+)",
+                  lambda found: f"{found[1]}{int(found[2]) / SHORTER}", rules)
 
 
 class Prometheus:
-    """with Prometheus(stack) as prometheus: … ; its data and its process are gone afterwards, with the stack's folder."""
+    """with Prometheus(stack) as prometheus: … ; its data and its process are gone afterwards, with the stack's folder.
 
-    def __init__(self, stack, rules=None):
+    `alertmanager`: address that alerts are sent to. `job`: process's name → its job; `labels`: what every series carries.
+    """
+
+    def __init__(self, stack, rules=None, alertmanager=None, job="tutti-{}".format, labels=None):
         self.stack = stack
         self.folder = os.path.join(stack.work_dir, "prometheus")
         self.log_path = os.path.join(stack.work_dir, "prometheus.log")
         self.rules = rules
+        self.alertmanager = alertmanager
+        self.job_of = job
+        self.labels = labels or {}
         self.popen = None
         self.url = None
         self.began = None
@@ -93,6 +101,8 @@ class Prometheus:
                   "scrape_configs": [self.job(name) for name in self.scraped()]}
         if self.rules:
             config["rule_files"] = [self.write("rules.yaml", self.rules)]
+        if self.alertmanager:
+            config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [self.alertmanager]}]}]}
         path = self.write("prometheus.yaml", yaml.safe_dump(config))
         with open(self.log_path, "wb") as log:
             self.popen = subprocess.Popen(
@@ -119,7 +129,7 @@ class Prometheus:
 
     def job(self, name):
         target = f"127.0.0.1:{self.stack.processes[name].ports['metrics']}"
-        return {"job_name": f"tutti-{name}", "static_configs": [{"targets": [target]}]}
+        return {"job_name": self.job_of(name), "static_configs": [{"targets": [target], "labels": self.labels}]}
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)

@@ -24,6 +24,7 @@ MAY_BE_ZERO = {
     "Inbox rows forgotten": "nothing is older than the inbox's life",
     "Effects after the end": "no participant breaks its contract",
     "Requests refused": "the mailbox never fills",
+    "Unreadable records": "nothing is damaged",
     "Stalls": "the store keeps up",
     "Pending compaction": "the store keeps up",
     "Mailbox depth": "a scrape seldom meets a message",

@@ -110,7 +110,7 @@ class Troubles:
     def retry(self):
         """One round of an operator; how many sagas were given a fresh budget."""
         count = 0
-        for saga in self.sagas.ListSagas(filter="parked = true", page_size=1000).sagas:
+        for saga in stubbornly(self.sagas.ListSagas, filter="parked = true", page_size=1000).sagas:
             steps = [{"step": step.name, "history_sequence": step.parking.history_sequence}
                      for step in saga.steps if step.HasField("parking")]
             if steps:

@@ -1,6 +1,6 @@
 """Is the orchestrator itself well? The dashboard to open when everything is slow."""
 
-from grafana.vocabulary import PLACE, SAGAS, areas, dashboard, lines, mean, quantiles, query, rate, stat
+from grafana.vocabulary import PLACE, PROCESS, SAGAS, areas, dashboard, lines, mean, quantiles, query, rate, stat
 
 FREE = f"tutti_store_volume_free_bytes{{{PLACE}}}"
 SIZE = f"tutti_store_volume_size_bytes{{{PLACE}}}"
@@ -8,7 +8,7 @@ SIZE = f"tutti_store_volume_size_bytes{{{PLACE}}}"
 
 def of_ours(expr):
     """process_… metrics are everybody's: only those of processes that say they are Tutti's."""
-    return f"{expr} * on (job, instance) group_left () max by (job, instance) (tutti_build_info{{{PLACE}}})"
+    return f"{expr} * on ({PROCESS}) group_left () max by ({PROCESS}) (tutti_build_info{{{PLACE}}})"
 
 
 NOW = ("Now", [

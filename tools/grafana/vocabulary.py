@@ -4,8 +4,10 @@ SCHEMA_VERSION = 39
 TAG = "tutti"
 COLUMNS = 24
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-# What every selector carries. `.*` also matches series without the label, so no namespace is needed outside Kubernetes.
-PLACE = 'namespace=~"$namespace"'
+# What every selector carries. `.*` also matches series without the label, so no cluster and no namespace is needed.
+PLACE = 'cluster=~"$cluster", namespace=~"$namespace", job=~"$job"'
+# What tells one process from another, for joins.
+PROCESS = "cluster, namespace, job, instance"
 SAGAS = f'{PLACE}, definition=~"$definition"'
 STEPS = f'{SAGAS}, step=~"$step"'
 
@@ -96,7 +98,9 @@ def variable(name, label, values):
             "multi": True, "includeAll": True, "allValue": ".*", "current": {"text": ["All"], "value": ["$__all"]}}
 
 
-NAMESPACE = variable("namespace", "Namespace", "tutti_build_info")
+CLUSTER = variable("cluster", "Cluster", "tutti_build_info")
+NAMESPACE = variable("namespace", "Namespace", 'tutti_build_info{cluster=~"$cluster"}')
+JOB = variable("job", "Job", 'tutti_build_info{cluster=~"$cluster", namespace=~"$namespace"}')
 DEFINITION = variable("definition", "Definition", f"tutti_sagas_started_total{{{PLACE}}}")
 STEP = variable("step", "Step", f"tutti_step_attempts_total{{{SAGAS}}}")
 
@@ -123,6 +127,6 @@ def dashboard(uid, title, description, rows, variables=()):
         "editable": True, "graphTooltip": 1, "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "",
         "links": [{"type": "dashboards", "title": "Tutti", "tags": [TAG], "asDropdown": False, "includeVars": True,
                    "keepTime": True, "targetBlank": False}],
-        "templating": {"list": [source, NAMESPACE, DEFINITION, *variables]}, "annotations": {"list": []},
+        "templating": {"list": [source, CLUSTER, NAMESPACE, JOB, DEFINITION, *variables]}, "annotations": {"list": []},
         "panels": panels,
     }

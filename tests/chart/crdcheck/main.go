@@ -12,6 +12,7 @@ import (
 
 	snapshotv1 "github.com/kubernetes-csi/external-snapshotter/client/v8/apis/volumesnapshot/v1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -35,6 +36,8 @@ func check(manifest []byte) (bool, error) {
 		into = &gatewayv1.HTTPRoute{}
 	case "snapshot.storage.k8s.io/v1/VolumeSnapshot":
 		into = &snapshotv1.VolumeSnapshot{}
+	case "monitoring.coreos.com/v1alpha1/AlertmanagerConfig":
+		into = &monitoringv1alpha1.AlertmanagerConfig{}
 	default:
 		return false, nil
 	}
