@@ -14,9 +14,9 @@ import kubernetes_validate  # noqa: E402  (helm.py made it importable)
 TEMPLATES = os.path.join(CHART, "templates")
 # Helpers that yield text for others to quote, or a number out of numbers; every other one yields YAML.
 TEXT = {"tutti.cut", "tutti.name", "tutti.fullname", "tutti.image", "tutti.serviceAccountName", "tutti.participantNames",
-        "tutti.hasAllParticipants", "tutti.gracePeriod", "tutti.testDefinition", "tutti.runsTestDefinition", "tutti.address"}
+        "tutti.hasAllParticipants", "tutti.gracePeriod", "tutti.testDefinition", "tutti.runsTestDefinition", "tutti.address",
+        "tutti.orchestratorJob", "tutti.jobPattern", "tutti.scopedQuery"}
 SILENT = re.compile(r"(if|else|end|range|with|define|block|fail|/\*)\b|/\*|\$\w* *:?=|include \"tutti\.check")
-HARMLESS = {"base $path"}  # a file of the chart, with its ending
 TEXT_MADE_YAML = re.compile(r"\| *(quote|toJson)$|^toJson ")
 YAML = re.compile(r"\| *int64$|\b(nindent|indent) \d+( \| trim)?$")
 
@@ -40,7 +40,7 @@ def actions(text):
 def unquoted(text):
     found = []
     for line, helper, before, alone, expression in actions(text):
-        if helper in TEXT or SILENT.match(expression) or YAML.search(expression) or expression in HARMLESS:
+        if helper in TEXT or SILENT.match(expression) or YAML.search(expression):
             continue
         if TEXT_MADE_YAML.search(expression) and before in ("", " ", "[", "\n"):  # behind other text the quotes are text too
             continue
