@@ -2,11 +2,13 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "common/call_gate.h"
@@ -97,6 +99,16 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const G
   return credentials;
 }
 
+// gRPC would take it modulo 65,536.
+absl::Status CheckPort(const std::string& address) {
+  const std::string port = address.substr(address.rfind(':') + 1);  // all of it where there is none
+  const bool number =
+      !port.empty() && std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  int value = 0;
+  if (!number || (absl::SimpleAtoi(port, &value) && value <= 65'535)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("cannot listen on ", address, ": a port is at most 65535"));
+}
+
 struct Listener {
   std::unique_ptr<grpc::Server> server;
   int port = 0;
@@ -105,6 +117,7 @@ struct Listener {
 absl::StatusOr<Listener> Listen(const std::string& address, std::shared_ptr<grpc::ServerCredentials> credentials,
                                 const std::vector<grpc::Service*>& services, const std::shared_ptr<ServiceNames>& names,
                                 CallObserver* observer) {
+  if (absl::Status status = CheckPort(address); !status.ok()) return status;
   grpc::ServerBuilder builder;
   Listener listener;
   builder.AddListeningPort(address, std::move(credentials), &listener.port);

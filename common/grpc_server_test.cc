@@ -479,6 +479,16 @@ TEST(StartTest, PortInUseIsUnavailable) {
   EXPECT_EQ(GrpcServer::Start(options, {}).status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST(GrpcServerTest, APortThatCannotBeIsNotTakenForAnother) {
+  for (const char* address : {"127.0.0.1:99999", "127.0.0.1:65536", "[::1]:99999999999999999999"}) {
+    GrpcServerOptions options;
+    options.address = address;
+    const absl::Status status = GrpcServer::Start(options, {}).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(address));
+  }
+}
+
 // A self-signed certificate for 127.0.0.1 and its key, in a folder of their own.
 class TlsTest : public testing::Test {
  protected:
