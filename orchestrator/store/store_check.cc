@@ -38,6 +38,7 @@ class Check {
     if (!complete && !Exists("CURRENT")) return StoreCheck{};
     auto watermark = ReadWatermark(env_, path_);
     if (watermark.ok()) watermark_ = *watermark;
+    if (!watermark.ok() && !absl::IsDataLoss(watermark.status())) return watermark.status();
     if (absl::Status status = CheckCurrent(); !status.ok()) return status;
     if (absl::Status status = CheckLogs(complete); !status.ok()) return status;
     const absl::StatusOr<bool> columns = CheckColumns();
