@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/layout.h"
+#include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/rocksdb_testing.h"
 #include "orchestrator/store/store_testing.h"
 #include "orchestrator/store/watermark.h"
@@ -132,6 +134,60 @@ TEST_F(RocksDbStoreTest, ACutTailThatWasAcknowledgedIsRefusedUntilAnOperatorAcce
   EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga(IdOf(kSagas - 1)).status()));
   store->reset();
   EXPECT_TRUE(OpenAt(folder_.path()).ok()) << "once and for all";
+}
+
+// After a power cut the watermark may be older than the log, so that the log alone must show its damage.
+TEST_F(RocksDbStoreTest, ADamagedLengthBehindTheWatermarkIsNoTornTail) {
+  size_t bytes = 0;
+  {
+    auto store = OpenAt(folder_.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    fs::copy(folder_.path() / kWatermarkFile, folder_.path() / "older");
+    for (int i = 0; i < 20; ++i) {
+      bytes = LogBytes(folder_.path());
+      ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(absl::StrCat("more-", i)))), CommitResult::kDurable);
+    }
+  }
+  fs::rename(folder_.path() / "older", folder_.path() / kWatermarkFile);
+  const fs::path log = Log();
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(bytes) + 5);  // the upper byte of the last record's length
+  const char byte = static_cast<char>(file.get() ^ 0x40);
+  file.seekp(static_cast<std::streamoff>(bytes) + 5);
+  file.put(byte);
+  file.close();
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(absl::StrCat(log.filename().string(), " at byte ", bytes)));
+}
+
+// Those of an earlier version do not say in the manifest which logs there are.
+TEST_F(RocksDbStoreTest, ALogThatIsMissingBetweenOthersIsMissed) {
+  Fill();
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    for (const char* key : {"a", "b", "c"}) {
+      ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, key, "").ok());
+      // Begins a new log, and the old one is kept because of the other column.
+      ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), key, "").ok());
+      ASSERT_TRUE(db->Flush(rocksdb::FlushOptions()).ok());
+    }
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, "d", "").ok());
+  }));
+  std::set<fs::path> logs;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 0) logs.insert(entry.path());
+  }
+  ASSERT_EQ(logs.size(), 4u);
+  const fs::path gone = *std::next(logs.begin());
+  fs::rename(gone, folder_.path() / "mislaid");
+  const auto before = Bytes(folder_.path());
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr(absl::StrCat("lost 2 changes: ", std::next(logs.begin(), 2)->filename().string())));
+  EXPECT_EQ(Bytes(folder_.path()), before);
+  fs::rename(folder_.path() / "mislaid", gone);
+  EXPECT_TRUE(OpenAt(folder_.path()).ok());
 }
 
 TEST_F(RocksDbStoreTest, AStoreOfAnEarlierVersionGetsAWatermarkAndMissesItEverAfter) {
