@@ -19,6 +19,7 @@
 #include "orchestrator/store/open_database.h"
 #include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/watermark.h"
+#include "rocksdb/sst_file_reader.h"
 
 namespace tutti::store {
 namespace {
@@ -89,6 +90,7 @@ class Check {
       absl::string_view stem = name;
       uint64_t number = 0;
       if (absl::ConsumeSuffix(&stem, ".log") && absl::SimpleAtoi(stem, &number)) logs_.push_back(number);
+      if (absl::EndsWith(name, ".sst")) tables_.push_back(name);
     }
     std::sort(logs_.begin(), logs_.end());
     if (!logs_.empty() || !complete) return absl::OkStatus();
@@ -142,6 +144,12 @@ class Check {
       if (scan.ok() && scan->end == LogScan::End::kDamaged) {
         return absl::StrCat(name, " at byte ", scan->good_bytes, " of ", scan->bytes, ": ");
       }
+    }
+    for (const std::string& name : tables_) {
+      const std::string table = absl::StrCat(path_, "/", name);
+      rocksdb::Options options;
+      options.env = env_;
+      if (!rocksdb::SstFileReader(options).Open(table).ok()) return absl::StrCat(name, ": ");
     }
     return "";
   }
@@ -309,6 +317,7 @@ class Check {
   const std::string path_;
   std::string manifest_;
   std::vector<uint64_t> logs_;  // ascending
+  std::vector<std::string> tables_;
   std::optional<Watermark> watermark_;
   LogWitness witness_{kColumnNames[static_cast<size_t>(Column::kMeta)]};
   OpenDatabase database_;

@@ -211,8 +211,8 @@ class StoreDamageTest : public testing::Test {
   void DamageLog(const std::string& name) {
     const std::string& log = files_[name];
     const auto records = Records(log);
-    // The last ones are where RocksDB sees no damage.
-    const size_t spared = Full() || records.size() < 2 ? 0 : records.size() - 2;
+    // The last one is where RocksDB sees no damage.
+    const size_t spared = Full() || records.empty() ? 0 : records.size() - 1;
     for (size_t i = 0; i < records.size(); ++i) {
       if (i < spared && i % 32 != 0) continue;
       for (size_t byte = records[i]; byte < records[i] + 7; ++byte) {
@@ -224,7 +224,7 @@ class StoreDamageTest : public testing::Test {
       Cut(name, std::min(records[i] + 5, log.size()));
     }
     if (!log.empty()) Cut(name, log.size() - 1);
-    Sample(name, Full() ? 2000 : 8);
+    Sample(name, Full() ? 2000 : 6);
   }
 
   void Sample(const std::string& name, size_t count) {
@@ -242,20 +242,20 @@ class StoreDamageTest : public testing::Test {
       } else if (content.size() <= 64) {
         for (size_t byte = 0; byte < content.size(); ++byte) {
           for (int bit = 0; bit < 8; ++bit) {
-            if (Full() || (bit == static_cast<int>(byte % 8) && (byte % 3 == 0 || name == "CURRENT")))
+            if (Full() || (bit == static_cast<int>(byte % 8) && (byte % 9 == 0 || name == "CURRENT")))
               Flip(name, byte, bit);
           }
-          if (Full() || byte % 4 == 0) Cut(name, byte);
+          if (Full() || byte % 8 == 0) Cut(name, byte);
         }
       } else if (name == kWatermarkFile) {
         for (size_t byte = 0; byte < content.size(); ++byte) {
           for (int bit = 0; byte % 4096 < 44 && bit < 8; ++bit) {
-            if (Full() || (byte % 3 == 0 && bit == static_cast<int>(byte % 8))) Flip(name, byte, bit);
+            if (Full() || (byte % 7 == 0 && bit == static_cast<int>(byte % 8))) Flip(name, byte, bit);
           }
         }
         Sample(name, 4);
       } else {
-        Sample(name, Full() ? 2000 : 8);
+        Sample(name, Full() ? 2000 : 3);
       }
     }
   }
