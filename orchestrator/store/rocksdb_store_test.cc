@@ -70,12 +70,16 @@ TEST_F(RocksDbStoreTest, ACopyTakenAtAnyMomentHoldsAllThatWasAcknowledged) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE((*recovered)->GetSaga(IdOf(i)).ok()) << i;
 }
 
-void FlipByte(const fs::path& path, std::streamoff at) {
+void FlipBit(const fs::path& path, std::streamoff at, int mask) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekg(at);
-  const char byte = static_cast<char>(file.get() ^ 0x20);
+  const char byte = static_cast<char>(file.get() ^ mask);
   file.seekp(at);
   file.put(byte);
+}
+
+void FlipByte(const fs::path& path, std::streamoff at) {
+  FlipBit(path, at, 0x20);
 }
 
 TEST_F(RocksDbStoreTest, AFlippedByteInTheLogRefusesToOpen) {
@@ -138,11 +142,13 @@ TEST_F(RocksDbStoreTest, ACutTailThatWasAcknowledgedIsRefusedUntilAnOperatorAcce
 
 // After a power cut the watermark may be older than the log, so that the log alone must show its damage.
 TEST_F(RocksDbStoreTest, ADamagedLengthBehindTheWatermarkIsNoTornTail) {
+  size_t behind = 0;
   size_t bytes = 0;
   {
     auto store = OpenAt(folder_.path());
     ASSERT_TRUE(store.ok()) << store.status();
     fs::copy(folder_.path() / kWatermarkFile, folder_.path() / "older");
+    behind = LogBytes(folder_.path());
     for (int i = 0; i < 20; ++i) {
       bytes = LogBytes(folder_.path());
       ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(absl::StrCat("more-", i)))), CommitResult::kDurable);
@@ -150,12 +156,11 @@ TEST_F(RocksDbStoreTest, ADamagedLengthBehindTheWatermarkIsNoTornTail) {
   }
   fs::rename(folder_.path() / "older", folder_.path() / kWatermarkFile);
   const fs::path log = Log();
-  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(bytes) + 5);  // the upper byte of the last record's length
-  const char byte = static_cast<char>(file.get() ^ 0x40);
-  file.seekp(static_cast<std::streamoff>(bytes) + 5);
-  file.put(byte);
-  file.close();
+  // A type that RocksDB takes for the remains of another log, in the first of some records.
+  FlipBit(log, static_cast<std::streamoff>(behind) + 6, 0x04);
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
+  FlipBit(log, static_cast<std::streamoff>(behind) + 6, 0x04);
+  FlipBit(log, static_cast<std::streamoff>(bytes) + 5, 0x40);  // the upper byte of the last record's length
   const auto refused = OpenAt(folder_.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr(absl::StrCat(log.filename().string(), " at byte ", bytes)));

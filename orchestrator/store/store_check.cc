@@ -189,7 +189,7 @@ class Check {
 
   // It is in the first table that was ever written.
   absl::Status NoVersion() const {
-    return Lost(absl::StrCat("has no version: ", manifest_, " is cut, or what it names is not there"));
+    return Lost(absl::StrCat("has no version: ", FindDamage(), manifest_, " is cut, or what it names is not there"));
   }
 
   absl::StatusOr<bool> CheckLayout(const Meta& meta) const {
@@ -277,13 +277,23 @@ class Check {
       if (log >= witness_.needed_log()) names.push_back(LogName(log));
     }
     for (const std::string& name : names) {
-      const auto scan = ScanLog(env_, absl::StrCat(path_, "/", name), ScanFrom::kLastBlock);
+      const ScanFrom from = GoesBeyondWatermark(name) ? ScanFrom::kBeginning : ScanFrom::kLastBlock;
+      const auto scan = ScanLog(env_, absl::StrCat(path_, "/", name), from);
       if (!scan.ok()) return scan.status();
       if (scan->end == LogScan::End::kDamaged) {
         return Lost(absl::StrCat("is damaged: ", name, " at byte ", scan->good_bytes, " of ", scan->bytes));
       }
     }
     return absl::OkStatus();
+  }
+
+  // Of what lies behind it only the log itself can tell, and a bit flipped in a record's type can end it for RocksDB in
+  // any block.
+  bool GoesBeyondWatermark(const std::string& name) const {
+    if (!watermark_.has_value() || name == manifest_) return false;
+    if (name != LogName(watermark_->log)) return name > LogName(watermark_->log);
+    uint64_t bytes = 0;
+    return env_->GetFileSize(absl::StrCat(path_, "/", name), &bytes).ok() && bytes > watermark_->log_bytes;
   }
 
   absl::Status CompareWithWatermark() const {
