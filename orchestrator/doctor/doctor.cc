@@ -96,6 +96,7 @@ absl::StatusOr<int64_t> Examine(const std::string& folder, std::ostream& out) {
     ++flaws;
     out << found.where << ": " << found.what << "\n";
   };
+  if (!(*store)->loss().ok()) flaw({"store", std::string((*store)->loss().message())});
   const Definitions definitions((*store)->view(), flaw);
   const store::AuditCounts counts =
       store::Audit((*store)->view(), [&](const SagaRecord& record) { return definitions.Check(record); }, flaw);

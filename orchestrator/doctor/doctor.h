@@ -11,9 +11,10 @@
 
 namespace tutti::doctor {
 
-// Checks every record against its reader and its definition, every definition by compiling it again, every index, the
-// active sagas and every history. Writes a line for each flaw as it is found, and a summary; gives the number of flaws.
-// `folder` is an orchestrator's --data-dir, or the store in it. Errors as store::ReadOnlyStore::Open.
+// Says whether anything that was acknowledged is missing, and checks every record against its reader and its
+// definition, every definition by compiling it again, every index, the active sagas and every history. Writes a line
+// for each flaw as it is found, and a summary; gives the number of flaws. `folder` is an orchestrator's --data-dir, or
+// the store in it. Errors as store::ReadOnlyStore::Open.
 absl::StatusOr<int64_t> Examine(const std::string& folder, std::ostream& out);
 
 // Writes one saga's record as it lies there: as text when it can be read, else as the bytes that it is. NOT_FOUND when

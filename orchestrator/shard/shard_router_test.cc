@@ -222,21 +222,23 @@ TEST_F(StandingShardTest, FullMailboxRefusesRequestsButHearsReplies) {
 TEST_F(StandingShardTest, TheMailboxIsBoundedByBytesToo) {
   constexpr size_t kFit = limits::kMailboxBytesMax / limits::kInputBytesMax;
   Countdown answered(kFit + 2);
-  const auto start = [&](size_t number) {
+  const auto start = [this](size_t number, Countdown* answered) {
     StartRequest request = ShardWorld::StartOf("large-" + std::to_string(number));
     request.input = std::string(limits::kInputBytesMax, 'x');
-    router_.Start(std::move(request), [&](const absl::StatusOr<StartResult>& result) {
+    router_.Start(std::move(request), [this, answered](const absl::StatusOr<StartResult>& result) {
       CountRefusal(result.status());
-      answered.Tick();
+      answered->Tick();
     });
   };
-  for (size_t i = 0; i < kFit + 2; ++i) start(i);
+  for (size_t i = 0; i < kFit + 2; ++i) start(i, &answered);
   EXPECT_EQ(refused_, 2);
   router_.Tell("nobody", saga::CancelRequested{}, [](const absl::StatusOr<storage::v1::SagaRecord>&) {});
   EXPECT_EQ(router_.mailboxes().front().refused, 2) << "what is small still fits";
   GoOn();
   ASSERT_TRUE(answered.Await());
-  start(kFit + 2);
+  Countdown again(1);
+  start(kFit + 2, &again);
+  EXPECT_TRUE(again.Await());
   EXPECT_EQ(refused_, 2) << "there is room again";
 }
 

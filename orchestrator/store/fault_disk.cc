@@ -1,5 +1,8 @@
 #include "orchestrator/store/fault_disk.h"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 namespace tutti::store {
@@ -44,6 +47,41 @@ class FaultDisk::File final : public rocksdb::FSWritableFileOwnerWrapper {
  private:
   FaultDisk* const disk_;
   const std::shared_ptr<Content> content_;
+};
+
+class FaultDisk::InPlaceFile final : public rocksdb::FSRandomRWFileOwnerWrapper {
+ public:
+  InPlaceFile(FaultDisk* disk, std::shared_ptr<InPlace> content, std::unique_ptr<rocksdb::FSRandomRWFile> file)
+      : FSRandomRWFileOwnerWrapper(std::move(file)), disk_(disk), content_(std::move(content)) {}
+
+  IOStatus Write(uint64_t offset, const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                 rocksdb::IODebugContext* debug) override {
+    MutexLock lock(&disk_->mu_);
+    bool half = false;
+    const IOStatus status = disk_->Next(Call::kAppend, &half);
+    if (!status.ok() && !half) return status;
+    const rocksdb::Slice written(data.data(), half ? data.size() / 2 : data.size());
+    if (offset + written.size() > content_->synced.size()) return IOStatus::NotSupported("growth is not played");
+    content_->writes.emplace_back(offset, written.ToString());
+    const IOStatus done = FSRandomRWFileOwnerWrapper::Write(offset, written, options, debug);
+    return half ? status : done;
+  }
+  IOStatus Sync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    MutexLock lock(&disk_->mu_);
+    const IOStatus status = disk_->Next(Call::kSync);
+    if (!status.ok()) content_->sync_failed = true;
+    if (!status.ok() || content_->sync_failed || disk_->lies_) return status;
+    for (const auto& [offset, bytes] : content_->writes) content_->synced.replace(offset, bytes.size(), bytes);
+    content_->writes.clear();
+    return status;
+  }
+  IOStatus Fsync(const rocksdb::IOOptions& options, rocksdb::IODebugContext* debug) override {
+    return Sync(options, debug);
+  }
+
+ private:
+  FaultDisk* const disk_;
+  const std::shared_ptr<InPlace> content_;
 };
 
 class FaultDisk::Directory final : public rocksdb::FSDirectoryWrapper {
@@ -142,6 +180,7 @@ void FaultDisk::Restart(bool power_cut) {
       const uint64_t size = fs::file_size(name);
       if (size > content->synced) fs::resize_file(name, content->synced + luck_() % (size - content->synced + 1));
     }
+    for (const auto& [name, file] : in_place_) CutPower(name, *file);
     size_t undo = luck_() % (changes_.size() + 1);
     for (; undo > 0; --undo) {
       Undo(changes_.back());
@@ -150,6 +189,22 @@ void FaultDisk::Restart(bool power_cut) {
   }
   SyncFolder();
   files_.clear();
+  in_place_.clear();
+}
+
+void FaultDisk::CutPower(const std::string& name, const InPlace& file) {
+  constexpr size_t kPieceBytes = 16;
+  if (!fs::exists(name)) return;
+  std::string content = file.synced;
+  for (size_t piece = 0; piece < content.size(); piece += kPieceBytes) {
+    for (size_t reached = luck_() % (file.writes.size() + 1); const auto& [offset, bytes] : file.writes) {
+      if (reached-- == 0) break;
+      const size_t begin = std::max<size_t>(piece, offset);
+      const size_t end = std::min(piece + kPieceBytes, offset + bytes.size());
+      if (begin < end) content.replace(begin, end - begin, bytes, begin - offset, end - begin);
+    }
+  }
+  std::ofstream(name, std::ios::binary) << content;
 }
 
 IOStatus FaultDisk::NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
@@ -170,6 +225,21 @@ IOStatus FaultDisk::NewWritableFile(const std::string& name, const rocksdb::File
 IOStatus FaultDisk::ReopenWritableFile(const std::string&, const rocksdb::FileOptions&,
                                        std::unique_ptr<rocksdb::FSWritableFile>*, rocksdb::IODebugContext*) {
   return IOStatus::NotSupported("files that grow after a restart are not played");
+}
+
+IOStatus FaultDisk::NewRandomRWFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSRandomRWFile>* result, rocksdb::IODebugContext* debug) {
+  const IOStatus status = FileSystemWrapper::NewRandomRWFile(name, options, result, debug);
+  if (!status.ok()) return status;
+  MutexLock lock(&mu_);
+  auto& file = in_place_[name];
+  if (file == nullptr) {  // what an earlier life left is on disk: a restart lies between
+    file = std::make_shared<InPlace>();
+    std::ifstream content(name, std::ios::binary);
+    file->synced.assign(std::istreambuf_iterator<char>(content), {});
+  }
+  *result = std::make_unique<InPlaceFile>(this, file, std::move(*result));
+  return status;
 }
 
 IOStatus FaultDisk::NewDirectory(const std::string& name, const rocksdb::IOOptions& options,

@@ -39,7 +39,8 @@ class FaultDisk final : public rocksdb::FileSystemWrapper {
   void LieAboutSyncs() { lies_ = true; }  // says yes and does nothing
 
   // Once nobody has the database open: the disk is well again. A power cut leaves of each file what was synced and any
-  // part of what was appended since; of the folder's changes since its last sync any first part.
+  // part of what was appended since; of what was written in place since, any state that each few bytes had, whatever
+  // their neighbours'; of the folder's changes since its last sync any first part.
   void Restart(bool power_cut);
 
   using Status = rocksdb::IOStatus;
@@ -47,6 +48,8 @@ class FaultDisk final : public rocksdb::FileSystemWrapper {
                          std::unique_ptr<rocksdb::FSWritableFile>* result, rocksdb::IODebugContext* debug) override;
   Status ReopenWritableFile(const std::string&, const rocksdb::FileOptions&, std::unique_ptr<rocksdb::FSWritableFile>*,
                             rocksdb::IODebugContext*) override;
+  Status NewRandomRWFile(const std::string& name, const rocksdb::FileOptions& options,
+                         std::unique_ptr<rocksdb::FSRandomRWFile>* result, rocksdb::IODebugContext* debug) override;
   Status NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
                       std::unique_ptr<rocksdb::FSDirectory>* result, rocksdb::IODebugContext* debug) override;
   Status RenameFile(const std::string& from, const std::string& to, const rocksdb::IOOptions& options,
@@ -56,9 +59,15 @@ class FaultDisk final : public rocksdb::FileSystemWrapper {
 
  private:
   class File;
+  class InPlaceFile;
   class Directory;
   struct Content {
     uint64_t synced = 0;
+    bool sync_failed = false;
+  };
+  struct InPlace {  // a file whose length stays
+    std::string synced;
+    std::vector<std::pair<uint64_t, std::string>> writes;  // since, by offset
     bool sync_failed = false;
   };
   struct Change {  // of the folder
@@ -73,6 +82,7 @@ class FaultDisk final : public rocksdb::FileSystemWrapper {
   std::string Keep(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SyncFolder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Undo(const Change& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CutPower(const std::string& name, const InPlace& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const std::filesystem::path undone_;
   std::atomic<bool> lies_{false};
@@ -84,7 +94,8 @@ class FaultDisk final : public rocksdb::FileSystemWrapper {
   int64_t syncs_ ABSL_GUARDED_BY(mu_) = 0;
   int kept_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, std::shared_ptr<Content>> files_ ABSL_GUARDED_BY(mu_);  // made since the last restart
-  std::vector<Change> changes_ ABSL_GUARDED_BY(mu_);                            // since the folder's last sync
+  std::map<std::string, std::shared_ptr<InPlace>> in_place_ ABSL_GUARDED_BY(mu_);
+  std::vector<Change> changes_ ABSL_GUARDED_BY(mu_);  // since the folder's last sync
 };
 
 }  // namespace tutti::store

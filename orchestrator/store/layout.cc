@@ -36,6 +36,7 @@ void EncodeSaga(const SagaWrite& write, Changes* changes) {
   TUTTI_CHECK(!record.saga_id().empty() && record.version() > 0, "a saga record needs an id and a version");
   const std::string key = SagaKey(record.saga_id());
   changes->Put(Column::kSaga, key, record);
+  changes->NoteSaga(record.version());
   for (const auto& event : write.history) {
     changes->Put(Column::kHistory, HistoryKey(record.saga_id(), event.sequence()), event);
   }
@@ -92,6 +93,7 @@ Changes EncodeWriteSet(const WriteSet& write_set) {
   for (const auto& definition : write_set.definitions) {
     TUTTI_CHECK(!definition.name().empty() && definition.version() > 0, "a definition needs a name and a version");
     changes.Put(Column::kDefinition, DefinitionKey(definition.name(), definition.revision()), definition);
+    changes.NoteDefinition(definition.version());
   }
   return changes;
 }

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_
 #define TUTTI_ORCHESTRATOR_STORE_LAYOUT_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,13 @@ namespace tutti::store {
 // Of the layout of keys, not of the records, which carry versions of their own.
 inline constexpr uint64_t kLayoutVersion = 1;
 inline constexpr absl::string_view kLayoutKey = "layout";  // in kMeta; the version, eight bytes
+// In kMeta, eight bytes: there is a watermark file, and a store without it has lost it.
+inline constexpr absl::string_view kWatermarkKey = "watermark";
+// In kMeta, this and the kind of record: the newest version of which any was ever written, eight bytes. An older binary
+// need not meet such a record to know that it must not begin.
+inline constexpr absl::string_view kNewestRecordPrefix = "newest record ";
+inline constexpr absl::string_view kNewestSaga = "saga";
+inline constexpr absl::string_view kNewestDefinition = "definition";
 
 enum class Column { kSaga, kHistory, kActive, kIndex, kDefinition, kMeta };
 inline constexpr std::array<const char*, 6> kColumnNames = {"saga", "history", "active", "index", "definition", "meta"};
@@ -26,6 +34,12 @@ class Changes {
   void Put(Column column, absl::string_view key, absl::string_view value);
   void Put(Column column, absl::string_view key, const google::protobuf::MessageLite& value);
   void Delete(Column column, absl::string_view key);
+
+  // Of the records among them; 0: there is none.
+  uint32_t newest_saga() const { return newest_saga_; }
+  uint32_t newest_definition() const { return newest_definition_; }
+  void NoteSaga(uint32_t version) { newest_saga_ = std::max(newest_saga_, version); }
+  void NoteDefinition(uint32_t version) { newest_definition_ = std::max(newest_definition_, version); }
 
   // visit(Column, bool is_delete, absl::string_view key, absl::string_view value), in the order they were made.
   template <typename Visitor>
@@ -48,6 +62,8 @@ class Changes {
   };
   std::string bytes_;
   std::vector<Change> changes_;
+  uint32_t newest_saga_ = 0;
+  uint32_t newest_definition_ = 0;
 };
 
 // Every index entry that a record calls for.

@@ -4,10 +4,9 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "orchestrator/store/rocksdb_view.h"
+#include "orchestrator/store/open_database.h"
 
 namespace tutti::store {
 
@@ -22,15 +21,16 @@ class ReadOnlyStore {
   ReadOnlyStore& operator=(const ReadOnlyStore&) = delete;
 
   const View& view() const { return *view_; }
+  // DATA_LOSS: something that was acknowledged is not in it, or nobody can tell any more.
+  const absl::Status& loss() const { return loss_; }
 
  private:
   ReadOnlyStore() = default;
   absl::Status OpenAt(const std::string& path);
 
-  std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> opened_;
-  RocksDbView::Handles handles_{};
+  OpenDatabase database_;
   std::unique_ptr<RocksDbView> view_;
+  absl::Status loss_;
 };
 
 }  // namespace tutti::store

@@ -3,15 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "orchestrator/store/key_codec.h"
-#include "rocksdb/db.h"
 
 namespace tutti::store {
 namespace {
@@ -61,8 +58,10 @@ absl::Status ClaimFolder(const std::string& path) {
   if (error) return SystemError(path, "cannot list", error.value());
   for (const auto& entry : entries) {
     if (entry.path().filename() == "lost+found") continue;  // a file system of its own
-    return absl::FailedPreconditionError(absl::StrCat("the folder ", path, " holds ", entry.path().filename().string(),
-                                                      " but is no store of Tutti's; give an empty or new folder"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the folder ", path, " holds ", entry.path().filename().string(),
+                     " but no TUTTI_STORE: it is no store of Tutti's, or has lost that "
+                     "file; put it back, or give an empty or new folder"));
   }
   if (absl::Status status = SyncPath(marker, O_WRONLY | O_CREAT); !status.ok()) return status;
   return SyncPath(path, O_RDONLY | O_DIRECTORY);
@@ -83,51 +82,6 @@ absl::Status MarkComplete(const std::string& path) {
   const std::string marker = (std::filesystem::path(path) / kMarkerFile).string();
   std::ofstream(marker) << "complete\n";
   return SyncPath(marker, O_WRONLY);
-}
-
-// RocksDB takes a folder without CURRENT for a new one, and a log that is not there for one that had nothing in it.
-// Every store that was ever open has both.
-absl::Status CheckFiles(const std::string& path) {
-  namespace fs = std::filesystem;
-  bool has_log = false;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) has_log |= entry.path().extension() == ".log";
-  if (error) return SystemError(path, "cannot list", error.value());
-  const char* const missing = !fs::exists(fs::path(path) / "CURRENT", error) ? "CURRENT"
-                              : !has_log                                     ? "its log"
-                                                                             : nullptr;
-  if (missing == nullptr) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat("the store at ", path, " lacks ", missing,
-                                          ", so commits may be gone; it was left as it is; restore a backup"));
-}
-
-absl::Status CheckColumns(const rocksdb::DBOptions& options, const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(std::filesystem::path(path) / "CURRENT", error)) return absl::OkStatus();
-  std::vector<std::string> names;
-  const auto status = rocksdb::DB::ListColumnFamilies(options, path, &names);
-  if (!status.ok()) return OpenError(path, status);
-  for (const std::string& name : names) {
-    const bool known = name == rocksdb::kDefaultColumnFamilyName ||
-                       std::find(kColumnNames.begin(), kColumnNames.end(), name) != kColumnNames.end();
-    if (!known) {
-      return absl::FailedPreconditionError(absl::StrCat("the store at ", path, " has a column family ", name,
-                                                        " that this binary does not know: a newer version wrote it"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<bool> CheckLayout(const View& view, const std::string& path) {
-  std::string bytes;
-  const auto found = view.Show(Column::kMeta, kLayoutKey, [&](absl::string_view value) { bytes = std::string(value); });
-  if (!found.ok()) return found.status();
-  if (!*found) return false;
-  if (bytes.size() != 8) return NoVersionError(path);
-  const uint64_t version = ReadBigEndian64(bytes);
-  if (version == kLayoutVersion) return true;
-  return absl::FailedPreconditionError(
-      absl::StrCat("the store at ", path, " has layout version ", version, "; this binary knows ", kLayoutVersion));
 }
 
 absl::Status NoVersionError(const std::string& path) {

@@ -1,19 +1,18 @@
-// What a folder must look like to be a store of Tutti's, before and after RocksDB has opened it.
+// What a folder must look like to be a store of Tutti's, before RocksDB has opened it.
 #ifndef TUTTI_ORCHESTRATOR_STORE_ROCKSDB_FOLDER_H_
 #define TUTTI_ORCHESTRATOR_STORE_ROCKSDB_FOLDER_H_
 
 #include <cstdint>
 #include <string>
 
-#include "absl/status/statusor.h"
-#include "orchestrator/store/view.h"
-#include "rocksdb/options.h"
+#include "absl/status/status.h"
 #include "rocksdb/status.h"
 
 namespace tutti::store {
 
 // What RocksDB's refusal to open means.
 absl::Status OpenError(const std::string& path, const rocksdb::Status& status);
+absl::Status NoVersionError(const std::string& path);
 
 // Makes sure that the folder is ours to use: new, empty, or marked by us.
 absl::Status ClaimFolder(const std::string& path);
@@ -21,13 +20,6 @@ absl::Status ClaimFolder(const std::string& path);
 bool IsMarked(const std::string& path);
 bool IsComplete(const std::string& path);
 absl::Status MarkComplete(const std::string& path);
-// DATA_LOSS when a complete store lacks a file that every store has.
-absl::Status CheckFiles(const std::string& path);
-// FAILED_PRECONDITION when a database that is there has columns that this binary does not know.
-absl::Status CheckColumns(const rocksdb::DBOptions& options, const std::string& path);
-// FAILED_PRECONDITION when the layout's version is another one. False when there is none.
-absl::StatusOr<bool> CheckLayout(const View& view, const std::string& path);
-absl::Status NoVersionError(const std::string& path);
 
 // A log may be deleted while we look; then it counts for nothing.
 uint64_t LogBytes(const std::string& path);

@@ -6,9 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "orchestrator/store/key_codec.h"
+#include "orchestrator/store/open_database.h"
 #include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/rocksdb_view.h"
+#include "orchestrator/store/store_check.h"
 #include "orchestrator/store/unreadable.h"
+#include "orchestrator/store/watermark.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
@@ -22,19 +25,20 @@ namespace {
 
 // A restart replays the log: this bounds how long that takes, whatever column has been idle.
 constexpr uint64_t kWalBytesMax = 256u << 20;
+constexpr size_t kInfoLogBytesMax = 16u << 20;
 
 rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   rocksdb::DBOptions options;
-  if (env != nullptr) options.env = env;
+  options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
-  // The default mode would drop acknowledged commits behind a damaged byte without a word.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  options.paranoid_checks = true;
+  SetRecovery(&options);
   // After a failed write nobody uses this opening any more; RocksDB's own attempts to recover would only delay its end.
   options.max_bgerror_resume_count = 0;
   options.max_total_wal_size = kWalBytesMax;
   options.max_background_jobs = 2;
+  // What RocksDB tells of its doings, in LOG.
+  options.max_log_file_size = kInfoLogBytesMax;
   options.keep_log_file_num = 5;
   return options;
 }
@@ -55,37 +59,28 @@ rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>
 
 class RocksDbStoreImpl final : public RocksDbStore {
  public:
-  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options) : options_(options) {}
+  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options)
+      : options_(options), env_(options.env != nullptr ? options.env : rocksdb::Env::Default()) {}
 
   ~RocksDbStoreImpl() override {
-    queue_.reset();
-    for (auto* handle : opened_) db_->DestroyColumnFamilyHandle(handle);
-    if (db_ != nullptr) db_->Close();
+    queue_.reset();  // writes what waits
   }
 
   absl::Status Open() {
     if (absl::Status status = ClaimFolder(options_.path); !status.ok()) return status;
-    const bool complete = IsComplete(options_.path);
-    if (complete) {
-      if (absl::Status status = CheckFiles(options_.path); !status.ok()) return status;
-    }
-    rocksdb::DBOptions db_options = DatabaseOptions(options_.env);
+    const absl::StatusOr<StoreCheck> check = CheckAlone();
+    if (!check.ok()) return check.status();
+    if (!check->loss.ok()) return check->loss;
+    // From here on the folder is changed.
+    rocksdb::DBOptions db_options = DatabaseOptions(env_);
     db_options.statistics = statistics_;
-    // Before opening, because opening would add our columns to whatever is there.
-    if (absl::Status status = CheckColumns(db_options, options_.path); !status.ok()) return status;
     const auto column_options =
         ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes), options_.write_buffer_bytes);
-    std::vector<rocksdb::ColumnFamilyDescriptor> columns;
-    for (const char* name : kColumnNames) columns.emplace_back(name, column_options);
-    columns.emplace_back(rocksdb::kDefaultColumnFamilyName, column_options);  // RocksDB insists; nothing is in it
-    rocksdb::DB* db = nullptr;
-    const auto status = rocksdb::DB::Open(db_options, options_.path, columns, &opened_, &db);
+    const auto status = database_.Open(db_options, column_options, options_.path);
     if (!status.ok()) return OpenError(options_.path, status);
-    db_.reset(db);
-    std::copy_n(opened_.begin(), handles_.size(), handles_.begin());
-    if (absl::Status layout = CheckLayout(complete); !layout.ok()) return layout;
-    if (!complete) {
-      if (absl::Status status = MarkComplete(options_.path); !status.ok()) return status;
+    if (absl::Status begun = Begin(*check); !begun.ok()) return begun;
+    if (!IsComplete(options_.path)) {
+      if (absl::Status marked = MarkComplete(options_.path); !marked.ok()) return marked;
     }
     queue_ = std::make_unique<CommitQueue>(
         CommitQueue::Mode::kOwnThread, [this](const std::vector<const Changes*>& changes) { return Write(changes); },
@@ -102,7 +97,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
     status.stall_seconds = static_cast<double>(statistics_->getTickerCount(rocksdb::STALL_MICROS)) * 1e-6;
     const auto property = [this](const std::string& name) {
       uint64_t value = 0;
-      db_->GetAggregatedIntProperty(name, &value);
+      database_.db()->GetAggregatedIntProperty(name, &value);
       return value;
     };
     status.table_bytes = property(rocksdb::DB::Properties::kTotalSstFilesSize);
@@ -125,12 +120,12 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return ReadHistory(Newest(), saga_id, from_sequence, limit);
   }
   absl::StatusOr<ListPage> ListSagas(const ListQuery& query) const override {
-    auto page = ReadPage(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadPage(RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true), query);
     if (page.ok()) TellAll(page->unreadable);
     return page;
   }
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
-    auto page = ReadEnded(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), query);
+    auto page = ReadEnded(RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true), query);
     if (page.ok()) TellAll(page->unreadable);
     return page;
   }
@@ -140,45 +135,62 @@ class RocksDbStoreImpl final : public RocksDbStore {
       Tell(record);
       unreadable(std::move(record));
     };
-    return ReadActive(RocksDbView(db_.get(), &handles_, /*snapshot=*/true), first_slot, end_slot, visitor, tell);
+    return ReadActive(RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true), first_slot, end_slot,
+                      visitor, tell);
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override {
     return ReadDefinitions(Newest());
   }
 
  private:
-  RocksDbView Newest() const { return RocksDbView(db_.get(), &handles_, /*snapshot=*/false); }
+  RocksDbView Newest() const { return RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/false); }
   void Tell(const UnreadableRecord& record) const {
     if (options_.on_unreadable) options_.on_unreadable(record);
   }
   void TellAll(const std::vector<UnreadableRecord>& records) const {
     for (const UnreadableRecord& record : records) Tell(record);
   }
-  rocksdb::ColumnFamilyHandle* Handle(Column column) const { return handles_[static_cast<size_t>(column)]; }
-
-  absl::Status CheckLayout(bool complete) {
-    const absl::StatusOr<bool> present = tutti::store::CheckLayout(Newest(), options_.path);
-    if (!present.ok()) return present.status();
-    if (*present) return absl::OkStatus();
-    return complete ? NoVersionError(options_.path) : WriteLayout();
+  // Nobody else may write to it meanwhile. RocksDB takes the lock itself when it opens, so it is let go of before.
+  absl::StatusOr<StoreCheck> CheckAlone() const {
+    rocksdb::FileLock* lock = nullptr;
+    const auto status = env_->LockFile(absl::StrCat(options_.path, "/LOCK"), &lock);
+    if (!status.ok()) return OpenError(options_.path, status);
+    auto check = CheckStore(env_, options_.path);
+    env_->UnlockFile(lock).PermitUncheckedError();
+    return check;
   }
 
-  // The version is the first thing in a new store: without it there must be nothing else.
-  absl::Status WriteLayout() {
-    for (auto* handle : opened_) {
-      const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(rocksdb::ReadOptions(), handle));
-      iterator->SeekToFirst();
-      if (!iterator->status().ok()) return OpenError(options_.path, iterator->status());
-      if (iterator->Valid()) {
-        return absl::DataLossError(absl::StrCat("the store at ", options_.path, " has records but no layout version"));
-      }
-    }
+  // Starts the watermark, and writes of what holds for the whole store what is not there yet.
+  absl::Status Begin(const StoreCheck& check) {
+    newest_saga_ = check.newest_saga;
+    newest_definition_ = check.newest_definition;
+    const auto mark = MarkNow();
+    if (!mark.ok()) return mark.status();
+    auto file = WatermarkFile::Open(env_, options_.path, *mark);
+    if (!file.ok()) return file.status();
+    watermark_ = *std::move(file);
+    if (check.begun && check.marks_watermark) return absl::OkStatus();
+    batch_.Clear();
+    if (!check.begun) PutMeta(kLayoutKey, kLayoutVersion);
+    PutMeta(kWatermarkKey, 1);
+    return WriteBatch();
+  }
+
+  void PutMeta(absl::string_view key, uint64_t number) {
     std::string bytes;
-    AppendBigEndian64(kLayoutVersion, &bytes);
-    rocksdb::WriteOptions options;
-    options.sync = true;
-    const auto status = db_->Put(options, Handle(Column::kMeta), ToSlice(kLayoutKey), bytes);
-    return status.ok() ? absl::OkStatus() : OpenError(options_.path, status);
+    AppendBigEndian64(number, &bytes);
+    const auto status = batch_.Put(database_.handle(Column::kMeta), ToSlice(key), bytes);
+    TUTTI_CHECK(status.ok(), status.ToString().c_str());
+  }
+
+  // How far the database is on disk, when all that was written was synced.
+  absl::StatusOr<Watermark> MarkNow() const {
+    std::unique_ptr<rocksdb::LogFile> log;
+    const auto status = database_.db()->GetCurrentWalFile(&log);
+    if (!status.ok()) return OpenError(options_.path, status);
+    return Watermark{.sequence = database_.db()->GetLatestSequenceNumber(),
+                     .log = log->LogNumber(),
+                     .log_bytes = log->SizeFileBytes()};
   }
 
   absl::Status Write(const std::vector<const Changes*>& changes) {
@@ -186,25 +198,47 @@ class RocksDbStoreImpl final : public RocksDbStore {
     for (const Changes* one : changes) {
       one->ForEach([this](Column column, bool is_delete, absl::string_view key, absl::string_view value) {
         // Fails only for keys beyond four gigabytes.
-        const auto status = is_delete ? batch_.Delete(Handle(column), ToSlice(key))
-                                      : batch_.Put(Handle(column), ToSlice(key), ToSlice(value));
+        const auto status = is_delete ? batch_.Delete(database_.handle(column), ToSlice(key))
+                                      : batch_.Put(database_.handle(column), ToSlice(key), ToSlice(value));
         TUTTI_CHECK(status.ok(), status.ToString().c_str());
       });
     }
+    // Beside the first record of a version, so that neither is there without the other.
+    for (const Changes* one : changes) {
+      if (one->newest_saga() > newest_saga_) {
+        newest_saga_ = one->newest_saga();
+        PutMeta(absl::StrCat(kNewestRecordPrefix, kNewestSaga), newest_saga_);
+      }
+      if (one->newest_definition() > newest_definition_) {
+        newest_definition_ = one->newest_definition();
+        PutMeta(absl::StrCat(kNewestRecordPrefix, kNewestDefinition), newest_definition_);
+      }
+    }
+    return WriteBatch();
+  }
+
+  // The watermark follows when the log is on disk, and before anybody is told.
+  absl::Status WriteBatch() {
     rocksdb::WriteOptions options;
     options.sync = true;
-    const auto status = db_->Write(options, &batch_);
-    if (status.ok()) return absl::OkStatus();
-    return absl::UnavailableError(
-        absl::StrCat("a commit failed, and whether it is on disk shows only after reopening: ", status.ToString()));
+    const auto status = database_.db()->Write(options, &batch_);
+    if (!status.ok()) {
+      return absl::UnavailableError(
+          absl::StrCat("a commit failed, and whether it is on disk shows only after reopening: ", status.ToString()));
+    }
+    const auto mark = MarkNow();
+    return mark.ok() ? watermark_->Write(*mark) : mark.status();
   }
 
   const RocksDbStoreOptions options_;
   const std::shared_ptr<rocksdb::Statistics> statistics_ = rocksdb::CreateDBStatistics();
-  std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> opened_;
-  RocksDbView::Handles handles_{};
-  rocksdb::WriteBatch batch_;  // of the committer's thread
+  rocksdb::Env* const env_;
+  OpenDatabase database_;
+  // Of the committer's thread:
+  rocksdb::WriteBatch batch_;
+  std::unique_ptr<WatermarkFile> watermark_;
+  uint64_t newest_saga_ = 0;
+  uint64_t newest_definition_ = 0;
   std::unique_ptr<CommitQueue> queue_;
 };
 

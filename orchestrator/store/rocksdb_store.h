@@ -40,7 +40,8 @@ struct RocksDbStatus {
 class RocksDbStore : public SagaStore, public SagaReader {
  public:
   // FAILED_PRECONDITION: another process has it open, the folder is no store of Tutti's, or a newer version wrote it.
-  // DATA_LOSS: the log or a table is damaged; nothing was changed, a torn tail aside, which no client was told about.
+  // DATA_LOSS: something that was acknowledged is missing, or damaged so that it cannot be opened. A refusal changes
+  // nothing.
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options);
 
   virtual RocksDbStatus Status() const = 0;

@@ -2,16 +2,22 @@
 
 #include <atomic>
 #include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/layout.h"
+#include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/rocksdb_testing.h"
 #include "orchestrator/store/store_testing.h"
+#include "orchestrator/store/watermark.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/file_system.h"
@@ -66,12 +72,16 @@ TEST_F(RocksDbStoreTest, ACopyTakenAtAnyMomentHoldsAllThatWasAcknowledged) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE((*recovered)->GetSaga(IdOf(i)).ok()) << i;
 }
 
-void FlipByte(const fs::path& path, std::streamoff at) {
+void FlipBit(const fs::path& path, std::streamoff at, int mask) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   file.seekg(at);
-  const char byte = static_cast<char>(file.get() ^ 0x20);
+  const char byte = static_cast<char>(file.get() ^ mask);
   file.seekp(at);
   file.put(byte);
+}
+
+void FlipByte(const fs::path& path, std::streamoff at) {
+  FlipBit(path, at, 0x20);
 }
 
 TEST_F(RocksDbStoreTest, AFlippedByteInTheLogRefusesToOpen) {
@@ -88,14 +98,163 @@ TEST_F(RocksDbStoreTest, AFlippedByteInTheLastCommitIsNoTornTail) {
   EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
 }
 
-TEST_F(RocksDbStoreTest, ATornTailOpensWithoutTheTornCommit) {
+// What a folder holds, but for what RocksDB tells of its doings.
+std::map<std::string, std::string> Bytes(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (name == "LOCK" || absl::StartsWith(name, "LOG")) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[name].assign(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
+}
+
+TEST_F(RocksDbStoreTest, AnUnacknowledgedTornTailOpens) {
   Fill();
-  fs::resize_file(Log(), fs::file_size(Log()) - 3);
+  // A write that was under way: it is in the log in part, and the watermark knows nothing of it.
+  std::ofstream log(Log(), std::ios::binary | std::ios::app);
+  log << std::string("\x01\x02\x03\x04\x50\x00\x01", 7) << "half of it";
+  log.close();
+  auto store = OpenAt(folder_.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  for (int i = 0; i < kSagas; ++i) EXPECT_TRUE((*store)->GetSaga(IdOf(i)).ok()) << i;
+  EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("next"))), CommitResult::kDurable);
+}
+
+TEST_F(RocksDbStoreTest, ACutTailThatWasAcknowledgedIsRefusedUntilAnOperatorAcceptsIt) {
+  Fill();
+  const fs::path log = Log();
+  const auto bytes = fs::file_size(log);
+  fs::resize_file(log, bytes - 3);
+  const auto before = Bytes(folder_.path());
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr(absl::StrCat(log.filename().string(), " is cut: ", bytes - 3, " bytes of ", bytes)));
+  EXPECT_EQ(Bytes(folder_.path()), before);
+  std::ofstream(folder_.path() / kWatermarkFile) << "accept\n";
   auto store = OpenAt(folder_.path());
   ASSERT_TRUE(store.ok()) << store.status();
   for (int i = 0; i < kSagas - 1; ++i) EXPECT_TRUE((*store)->GetSaga(IdOf(i)).ok()) << i;
   EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga(IdOf(kSagas - 1)).status()));
-  EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("next"))), CommitResult::kDurable);
+  store->reset();
+  EXPECT_TRUE(OpenAt(folder_.path()).ok()) << "once and for all";
+}
+
+// After a power cut the watermark may be older than the log, so that the log alone must show its damage.
+TEST_F(RocksDbStoreTest, ADamagedLengthBehindTheWatermarkIsNoTornTail) {
+  size_t behind = 0;
+  size_t bytes = 0;
+  {
+    auto store = OpenAt(folder_.path());
+    ASSERT_TRUE(store.ok()) << store.status();
+    fs::copy(folder_.path() / kWatermarkFile, folder_.path() / "older");
+    behind = LogBytes(folder_.path());
+    for (int i = 0; i < 20; ++i) {
+      bytes = LogBytes(folder_.path());
+      ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga(absl::StrCat("more-", i)))), CommitResult::kDurable);
+    }
+  }
+  fs::rename(folder_.path() / "older", folder_.path() / kWatermarkFile);
+  const fs::path log = Log();
+  // A type that RocksDB takes for the remains of another log, in the first of some records.
+  FlipBit(log, static_cast<std::streamoff>(behind) + 6, 0x04);
+  EXPECT_TRUE(absl::IsDataLoss(OpenAt(folder_.path()).status()));
+  FlipBit(log, static_cast<std::streamoff>(behind) + 6, 0x04);
+  FlipBit(log, static_cast<std::streamoff>(bytes) + 5, 0x40);  // the upper byte of the last record's length
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(absl::StrCat(log.filename().string(), " at byte ", bytes)));
+}
+
+// Those of an earlier version do not say in the manifest which logs there are.
+TEST_F(RocksDbStoreTest, ALogThatIsMissingBetweenOthersIsMissed) {
+  Fill();
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    for (const char* key : {"a", "b", "c"}) {
+      ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, key, "").ok());
+      // Begins a new log, and the old one is kept because of the other column.
+      ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), key, "").ok());
+      ASSERT_TRUE(db->Flush(rocksdb::FlushOptions()).ok());
+    }
+    ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, "d", "").ok());
+  }));
+  std::set<fs::path> logs;
+  for (const auto& entry : fs::directory_iterator(folder_.path())) {
+    if (entry.path().extension() == ".log" && entry.file_size() > 0) logs.insert(entry.path());
+  }
+  ASSERT_EQ(logs.size(), 4u);
+  const fs::path gone = *std::next(logs.begin());
+  fs::rename(gone, folder_.path() / "mislaid");
+  const auto before = Bytes(folder_.path());
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr(absl::StrCat("lost 2 changes: ", std::next(logs.begin(), 2)->filename().string())));
+  EXPECT_EQ(Bytes(folder_.path()), before);
+  fs::rename(folder_.path() / "mislaid", gone);
+  EXPECT_TRUE(OpenAt(folder_.path()).ok());
+}
+
+TEST_F(RocksDbStoreTest, AStoreOfAnEarlierVersionGetsAWatermarkAndMissesItEverAfter) {
+  Fill();
+  ASSERT_TRUE(EditAsRocksDb(folder_.path(), "meta", [](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+    ASSERT_TRUE(db->Delete(rocksdb::WriteOptions(), meta, std::string(kWatermarkKey)).ok());
+  }));
+  fs::remove(folder_.path() / kWatermarkFile);
+  ASSERT_TRUE(OpenAt(folder_.path()).ok());
+  ASSERT_TRUE(fs::exists(folder_.path() / kWatermarkFile));
+  fs::rename(folder_.path() / kWatermarkFile, folder_.path() / "mislaid");
+  const auto before = Bytes(folder_.path());
+  const auto refused = OpenAt(folder_.path()).status();
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr(kWatermarkFile));
+  EXPECT_EQ(Bytes(folder_.path()), before);
+  fs::rename(folder_.path() / "mislaid", folder_.path() / kWatermarkFile);
+  EXPECT_TRUE(OpenAt(folder_.path()).ok()) << "put back, it starts";
+}
+
+TEST_F(RocksDbStoreTest, WhatANewerVersionWroteIsRefusedUnchanged) {
+  for (const char* kind : {"saga", "definition", "of a kind unheard of"}) {
+    TemporaryFolder folder;
+    {
+      auto store = OpenAt(folder.path());
+      ASSERT_TRUE(store.ok()) << store.status();
+      ASSERT_EQ(CommitNow(store->get(), SetOf(NewSaga("a"))), CommitResult::kDurable);
+      WriteSet set;
+      if (kind == std::string("saga")) {
+        set = SetOf(NewSaga("b"));
+        set.sagas[0].record.set_version(2);
+      } else {
+        auto& definition = set.definitions.emplace_back();
+        definition.set_version(kind == std::string("definition") ? kDefinitionVersionMax + 1 : kDefinitionVersionMax);
+        definition.set_name("book");
+        definition.set_revision(1);
+      }
+      ASSERT_EQ(CommitNow(store->get(), std::move(set)), CommitResult::kDurable);
+      // Gone again, but an older binary must not have to meet it.
+      if (kind == std::string("saga")) {
+        WriteSet expiry;
+        expiry.expired.push_back(NewSaga("b").record);
+        expiry.expired[0].set_state(v1::SAGA_STATE_SUCCEEDED);
+        ASSERT_EQ(CommitNow(store->get(), std::move(expiry)), CommitResult::kDurable);
+      }
+    }
+    if (kind == std::string("of a kind unheard of")) {
+      ASSERT_TRUE(EditAsRocksDb(folder.path(), "meta", [&](rocksdb::DB* db, rocksdb::ColumnFamilyHandle* meta) {
+        std::string version;
+        AppendBigEndian64(1, &version);
+        ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, absl::StrCat(kNewestRecordPrefix, kind), version).ok());
+      }));
+    }
+    const auto before = Bytes(folder.path());
+    const auto refused = OpenAt(folder.path()).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << kind << ": " << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("newer version"));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(kind));
+    EXPECT_EQ(Bytes(folder.path()), before);
+  }
 }
 
 TEST_F(RocksDbStoreTest, OnlyOneMayHaveItOpen) {

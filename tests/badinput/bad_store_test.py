@@ -60,6 +60,21 @@ def log_middle(store):
     flip(log, os.path.getsize(log) // 2)
 
 
+def cut_record(store):
+    """The last one goes, without a trace in the log itself."""
+    log = next(path for path in files(store, ".log") if os.path.getsize(path))
+    with open(log, "rb") as file:
+        content = file.read()
+    at = last = 0
+    while at + 7 <= len(content):
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+            continue
+        last = at
+        at += 7 + int.from_bytes(content[at + 4 : at + 6], "little")
+    os.truncate(log, last)
+
+
 # Damage by hand -> a word of the message. Those of the second kind need the store's own records.
 BY_HAND = {
     "a foreign folder": (foreign_file, "no store of Tutti's"),
@@ -68,6 +83,8 @@ BY_HAND = {
     "the manifest is gone": (lambda store: os.remove(manifest(store)), "the store at"),
     "the manifest is cut": (lambda store: truncate(manifest(store)), "damaged"),
     "the log is gone": (lambda store: [os.remove(log) for log in files(store, ".log")], "lacks its log"),
+    "SYNCED is gone": (lambda store: os.remove(os.path.join(store, "SYNCED")), "lacks SYNCED"),
+    "the log is cut": (cut_record, "changes that were acknowledged"),
     "a byte of the log is flipped": (log_middle, "damaged"),
     "a table is gone": (lambda store: os.remove(files(store, ".sst")[0]), "damaged"),
     "a table is cut": (lambda store: truncate(files(store, ".sst")[0]), "damaged"),

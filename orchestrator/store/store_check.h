@@ -1,0 +1,28 @@
+// Everything that can keep a store from being opened, found without touching it.
+#ifndef TUTTI_ORCHESTRATOR_STORE_STORE_CHECK_H_
+#define TUTTI_ORCHESTRATOR_STORE_STORE_CHECK_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "rocksdb/env.h"
+
+namespace tutti::store {
+
+struct StoreCheck {
+  bool begun = false;            // false: new, or its making was cut short before anything could be committed
+  bool marks_watermark = false;  // it says that it has one
+  uint64_t newest_saga = 0;      // record version; 0: not marked
+  uint64_t newest_definition = 0;
+  // DATA_LOSS: it can be opened, but something that was acknowledged is not in it, or nobody can tell any more.
+  absl::Status loss;
+};
+
+// The folder is a store's, and nobody writes to it.
+// FAILED_PRECONDITION: a newer version wrote it. DATA_LOSS: it is damaged so that it cannot be opened, or lacks files.
+absl::StatusOr<StoreCheck> CheckStore(rocksdb::Env* env, const std::string& path);
+
+}  // namespace tutti::store
+
+#endif  // TUTTI_ORCHESTRATOR_STORE_STORE_CHECK_H_
