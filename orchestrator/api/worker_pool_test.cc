@@ -12,9 +12,9 @@ namespace {
 
 TEST(WorkerPoolTest, WhatWaitsIsBoundedButWhatWasAcceptedBeforeIsNot) {
   std::atomic<int> ran{0};
+  std::promise<void> running, go;
   {
     WorkerPool pool({.threads = 1, .waiting_max = 2});
-    std::promise<void> running, go;
     pool.Post([&] {
       running.set_value();
       go.get_future().wait();

@@ -143,9 +143,10 @@ TEST(ShardRouterTest, NothingNewComesInWhileADrainHearsOut) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBoundMs / 4);
   bool refused = false;
   while (!refused && std::chrono::steady_clock::now() < deadline) {
-    std::promise<absl::Status> answer;
-    router.Tell("nobody", saga::CancelRequested{}, [&](const auto& result) { answer.set_value(result.status()); });
-    refused = ReasonOf(answer.get_future().get()) == "SHUTTING_DOWN";
+    const auto reason = std::make_shared<std::promise<std::string>>();
+    router.Tell("nobody", saga::CancelRequested{},
+                [reason](const auto& result) { reason->set_value(ReasonOf(result.status())); });
+    refused = reason->get_future().get() == "SHUTTING_DOWN";
   }
   EXPECT_TRUE(refused);
   EXPECT_EQ(drain.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "s1 is still awaited";
