@@ -197,6 +197,15 @@ std::vector<std::shared_ptr<const Revision>> Catalog::List() const {
   return newest;
 }
 
+std::vector<std::shared_ptr<const Revision>> Catalog::ListAll() const {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<const Revision>> all;
+  for (const auto& entry : revisions_) {
+    for (const auto& [number, revision] : entry.second) all.push_back(revision);
+  }
+  return all;
+}
+
 std::shared_ptr<const saga::Recipe> Catalog::Find(absl::string_view definition, int64_t revision) const {
   MutexLock lock(&mu_);
   const auto it = revisions_.find(definition);

@@ -45,6 +45,8 @@ class Catalog final : public saga::RecipeSource {
   absl::StatusOr<std::shared_ptr<const Revision>> Get(absl::string_view name, int64_t revision) const;
   // The newest revision of each definition, by name.
   std::vector<std::shared_ptr<const Revision>> List() const;
+  // Every revision, by name and number.
+  std::vector<std::shared_ptr<const Revision>> ListAll() const;
 
   // Set while the definition takes no new sagas, whatever the revision.
   std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const;

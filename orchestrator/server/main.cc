@@ -1,9 +1,11 @@
 #include <cstdio>
 
+#include "common/descriptor_limit.h"
 #include "orchestrator/server/server.h"
 
 int main(int argc, char** argv) {
   tutti::BlockTerminationSignals();
+  tutti::RaiseDescriptorLimit();
   int exit_code = 0;
   const auto options = tutti::server::ParseOptions(argc, argv, &exit_code);
   if (!options.has_value()) return exit_code;

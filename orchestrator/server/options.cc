@@ -49,6 +49,8 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   app.add_option("--data-dir", options.data_dir, "Folder of the store; created when missing, one process at a time")
       ->required();
   app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP")->required();
+  app.add_flag("--allow-missing", options.allow_missing,
+               "Let SIGHUP take away participants that an enabled definition or an open saga calls");
   app.add_option("--listen", options.grpc.address, "API address; port 0 picks a free one")->capture_default_str();
   app.add_option("--health-listen", options.grpc.health_address, "Plaintext address for gRPC health probes");
   app.add_option("--metrics-listen", options.metrics_address, "Address of http /metrics");

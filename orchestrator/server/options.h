@@ -19,7 +19,8 @@ struct Options {
   std::string metrics_address;  // empty: none
   std::string data_dir;
   std::string participants_file;
-  std::string port_file;  // empty: none
+  bool allow_missing = false;  // a reload may take away participants that somebody calls
+  std::string port_file;       // empty: none
   int shards = 2;
   saga::Settings saga;
   int64_t id_retention_ms = 14LL * 24 * 3600 * 1000;  // how long ended sagas are remembered

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,9 +10,26 @@
 #include "common/logging.h"
 #include "common/port_file.h"
 #include "orchestrator/metrics/metric_names.h"
+#include "orchestrator/server/missed_participants.h"
 #include "orchestrator/server/scrape_sources.h"
 
 namespace tutti::server {
+namespace {
+
+std::set<std::string> NamesOf(const std::vector<Participant>& participants) {
+  std::set<std::string> names;
+  for (const Participant& participant : participants) names.insert(participant.endpoint.name);
+  return names;
+}
+
+void WarnOfMissed(const std::vector<MissedParticipant>& missed) {
+  for (const MissedParticipant& one : missed) {
+    Log(LogLevel::kWarning, "a participant that is called is not in participants.yaml",
+        {{"participant", one.participant}, {"called_by", one.by}});
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   std::unique_ptr<Server> server(new Server(options));
@@ -74,6 +92,10 @@ absl::Status Server::LoadParticipants() {
   effects::ParticipantInvoker::Options invoker_options;
   invoker_options.on_not_sent = [this](const std::string& participant) { engine_metrics_.OnNotSent(participant); };
   invoker_ = std::make_unique<effects::ParticipantInvoker>(&clock_, sink, std::move(invoker_options));
+  // Whoever starts the whole anew may bring the rest of the file later.
+  const auto missed = FindMissed(*catalog_, *store_, NamesOf(*participants));
+  if (!missed.ok()) return missed.status();
+  WarnOfMissed(*missed);
   return SetParticipants(*participants);
 }
 
@@ -86,9 +108,24 @@ absl::Status Server::SetParticipants(const std::vector<Participant>& participant
   return absl::OkStatus();
 }
 
+// A typo in a name would leave sagas without their service, and nobody would hear of it but their callers.
+absl::Status Server::CheckMissed(const std::vector<Participant>& participants) {
+  const auto missed = FindMissed(*catalog_, *store_, NamesOf(participants));
+  if (!missed.ok()) return missed.status();
+  if (missed->empty() || options_.allow_missing) {
+    WarnOfMissed(*missed);
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(options_.participants_file, " lacks participants that are called: ", Describe(*missed),
+                   "; name them again, or disable those definitions and let their sagas end, or start with "
+                   "--allow-missing"));
+}
+
 void Server::ReloadParticipants() {
   absl::StatusOr<std::vector<Participant>> participants = ReadParticipants(options_.participants_file);
   absl::Status status = participants.status();
+  if (status.ok()) status = CheckMissed(*participants);
   if (status.ok()) status = SetParticipants(*participants);
   if (!status.ok()) {
     return Log(LogLevel::kError, "participants were not reloaded; the former ones hold",

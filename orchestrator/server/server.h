@@ -48,6 +48,8 @@ class Server {
   // runs, so that the order in which they are destroyed does not matter.
   void GoDown(int64_t reply_drain_ms);
 
+  // FAILED_PRECONDITION when somebody would miss what is not among them any more.
+  absl::Status CheckMissed(const std::vector<Participant>& participants);
   absl::Status SetParticipants(const std::vector<Participant>& participants);
 
   // First of all, so that a long recovery can be watched.

@@ -106,6 +106,30 @@ TEST_F(ServerTest, AReloadReachesTheTableOfParticipantsAndABrokenFileDoesNot) {
   EXPECT_TRUE(takes("depot")) << "the last good file holds";
 }
 
+// The sagas that were left call the shop.
+TEST_F(ServerTest, AReloadThatTakesAwayWhatIsCalledIsRefusedUnlessItIsMeant) {
+  LeaveOpenSagas(1);
+  const auto write = [&](const std::string& name) {
+    std::ofstream(options_.participants_file)
+        << "participants:\n  " << name << ": {target: \"unix:/nonexistent/shop\"}\n";
+  };
+  const auto reload = [&](bool allow_missing) {
+    options_.allow_missing = allow_missing;
+    write("shop");
+    auto server = Server::Start(options_);
+    EXPECT_TRUE(server.ok()) << server.status();
+    write("shpo");
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    (*server)->ReloadParticipants();
+    return testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(reload(false),
+              testing::AllOf(testing::HasSubstr("were not reloaded"), testing::HasSubstr("shop (definition buy)")));
+  EXPECT_THAT(reload(true), testing::AllOf(testing::HasSubstr("\"participants reloaded\""),
+                                           testing::HasSubstr("\"called_by\":\"definition buy\"")));
+}
+
 TEST(ParticipantsTest, AReplacementReplacesEveryTrait) {
   const auto named = [](const std::string& name, bool barrier, bool refusals_open) {
     Participant participant;

@@ -7,6 +7,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "common/grpc_metrics.h"
+#include "common/descriptor_limit.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/paced_thread.h"
@@ -145,6 +146,7 @@ absl::StatusOr<std::unique_ptr<ParticipantServer>> ParticipantServer::Start(cons
 
 int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   BlockTerminationSignals();
+  RaiseDescriptorLimit();
   CLI::App app(absl::StrCat("tutti-", spec.name, ": a participant with a barrier and a database of its own"));
   Flags flags;
   AddFlags(app, &flags);
