@@ -270,13 +270,14 @@ def timeline(stage, saga_id):
     return "".join(f"   {line}\n" for line in shown.stdout.splitlines())
 
 
-def keep(stack):
+def keep(stage):
     """Leaves the stack up until Ctrl-C and says what to try."""
+    stack = stage.stack
+    booking = json.dumps(stage.customer("jon"), separators=(",", ":"))
     address = stack.processes["orchestrator"].address
     for process in stack.processes.values():
         print(f"{process.name:13} grpc 127.0.0.1:{process.ports['grpc']}  "
               f"metrics http://127.0.0.1:{process.ports['metrics']}/metrics")
-    booking = '{"user_id":"ada","reservation_id":"r-ada","token_id":"t-ada","price":300}'
     print(f"""
 Try, from another terminal:
   grpcurl -plaintext {address} list
@@ -305,7 +306,8 @@ def main():
         for definition in ("book-ticket.yaml", "book-ticket-impatient.yaml"):
             stack.apply_definition(os.path.join(sagas, definition))
         stage = Stage(stack)
-        stage.world.reservation.CreateConcert(concert_id=CONCERT, seat_count=len(STORIES))
+        # One more for whoever tries it.
+        stage.world.reservation.CreateConcert(concert_id=CONCERT, seat_count=len(STORIES) + 1)
         rows = [tell(stage, story) for story in STORIES]
         ok = all(row["ok"] for row in rows)
         if args.json:
@@ -314,7 +316,7 @@ def main():
                 file.write("\n")
         print(f"\n{sum(row['ok'] for row in rows)} of {len(rows)} stories went as promised", flush=True)
         if args.keep:
-            keep(stack)
+            keep(stage)
         for process in stack.processes.values():
             expect(f"{process.name}'s exit status after SIGTERM", process.terminate(), 0)
     return 0 if ok else 1

@@ -21,9 +21,7 @@ namespace tutti::api {
 namespace {
 
 // Listings may take what nobody else wants. Few threads: with many, they would take the disk's turn from the rest.
-constexpr int kListNiceness = 19;
-// What is large waits for what is small where both want the same processor.
-constexpr int kLargeNiceness = 10;
+constexpr int kListNiceness = 10;
 
 absl::Status CheckText(absl::string_view field, absl::string_view text, size_t bytes_max) {
   if (text.size() <= bytes_max) return absl::OkStatus();
@@ -53,7 +51,9 @@ SagaService::SagaService(const Rooms& rooms)
     : rooms_(rooms),
       reads_(rooms.reader, rooms.definitions),
       answers_({.threads = 2}),
-      large_({.threads = 2, .waiting_max = limits::kLargeRequestsWaitingMax, .niceness = kLargeNiceness}),
+      // One, so that what is large leaves a processor to the rest. Not at a lower priority: it takes the shards' locks, and
+      // whoever waits for one of those would wait for its turn, too.
+      large_({.threads = 1, .waiting_max = limits::kLargeRequestsWaitingMax}),
       points_({.threads = 2, .waiting_max = limits::kReadsWaitingMax}),
       lists_({.threads = 1, .waiting_max = limits::kListsWaitingMax, .niceness = kListNiceness}),
       watches_({.threads = 1}) {}

@@ -13,13 +13,15 @@ namespace {
 // A text that is wrong everywhere helps nobody by saying so a thousand times.
 constexpr size_t kViolationsMax = 100;
 
-// Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other.
-size_t EditDistance(absl::string_view a, absl::string_view b) {
+// Insertions, deletions, substitutions and swaps of neighbours that turn one word into the other, if they are fewer
+// than `limit`; else any number that is not. What lies further from the diagonal than that is not looked at: a request
+// may hold many wrong words, and a service many right ones.
+size_t EditDistance(absl::string_view a, absl::string_view b, size_t limit) {
   const size_t width = b.size() + 1;
-  std::vector<size_t> d((a.size() + 1) * width);
+  std::vector<size_t> d((a.size() + 1) * width, limit);
   const auto at = [&](size_t i, size_t j) -> size_t& { return d[i * width + j]; };
   for (size_t i = 0; i <= a.size(); ++i) {
-    for (size_t j = 0; j <= b.size(); ++j) {
+    for (size_t j = i - std::min(i, limit); j <= std::min(b.size(), i + limit); ++j) {
       if (i == 0 || j == 0) {
         at(i, j) = i + j;
         continue;
@@ -84,7 +86,7 @@ std::string Suggester::For(absl::string_view word, const std::vector<std::string
     const std::string other = Folded(candidate);
     constexpr size_t kPrefixBytesMin = 3;
     const bool prefix = folded.size() >= kPrefixBytesMin && absl::StartsWith(other, folded);
-    const size_t distance = prefix ? 1 : EditDistance(folded, other);
+    const size_t distance = prefix ? 1 : EditDistance(folded, other, best_distance);
     if (distance < best_distance) {
       best_distance = distance;
       best = &candidate;
