@@ -51,8 +51,8 @@ SagaService::SagaService(const Rooms& rooms)
     : rooms_(rooms),
       reads_(rooms.reader, rooms.definitions),
       answers_({.threads = 2}),
-      // One, so that what is large leaves a processor to the rest. Not at a lower priority: it takes the shards' locks, and
-      // whoever waits for one of those would wait for its turn, too.
+      // One, so that what is large leaves a processor to the rest. Not at a lower priority: it takes the shards' locks,
+      // and whoever waits for one of those would wait for its turn, too.
       large_({.threads = 1, .waiting_max = limits::kLargeRequestsWaitingMax}),
       points_({.threads = 2, .waiting_max = limits::kReadsWaitingMax}),
       lists_({.threads = 1, .waiting_max = limits::kListsWaitingMax, .niceness = kListNiceness}),

@@ -6,8 +6,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "common/grpc_metrics.h"
 #include "common/descriptor_limit.h"
+#include "common/grpc_metrics.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/paced_thread.h"
