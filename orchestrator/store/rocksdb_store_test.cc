@@ -98,18 +98,6 @@ TEST_F(RocksDbStoreTest, AFlippedByteInTheLastCommitIsNoTornTail) {
   EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
 }
 
-// What a folder holds, but for what RocksDB tells of its doings.
-std::map<std::string, std::string> Bytes(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
-    if (name == "LOCK" || absl::StartsWith(name, "LOG")) continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    files[name].assign(std::istreambuf_iterator<char>(file), {});
-  }
-  return files;
-}
-
 TEST_F(RocksDbStoreTest, AnUnacknowledgedTornTailOpens) {
   Fill();
   // A write that was under way: it is in the log in part, and the watermark knows nothing of it.
@@ -127,12 +115,12 @@ TEST_F(RocksDbStoreTest, ACutTailThatWasAcknowledgedIsRefusedUntilAnOperatorAcce
   const fs::path log = Log();
   const auto bytes = fs::file_size(log);
   fs::resize_file(log, bytes - 3);
-  const auto before = Bytes(folder_.path());
+  const auto before = FolderContent(folder_.path());
   const auto refused = OpenAt(folder_.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()),
               HasSubstr(absl::StrCat(log.filename().string(), " is cut: ", bytes - 3, " bytes of ", bytes)));
-  EXPECT_EQ(Bytes(folder_.path()), before);
+  EXPECT_EQ(FolderContent(folder_.path()), before);
   std::ofstream(folder_.path() / kWatermarkFile) << "accept\n";
   auto store = OpenAt(folder_.path());
   ASSERT_TRUE(store.ok()) << store.status();
@@ -187,12 +175,12 @@ TEST_F(RocksDbStoreTest, ALogThatIsMissingBetweenOthersIsMissed) {
   ASSERT_EQ(logs.size(), 4u);
   const fs::path gone = *std::next(logs.begin());
   fs::rename(gone, folder_.path() / "mislaid");
-  const auto before = Bytes(folder_.path());
+  const auto before = FolderContent(folder_.path());
   const auto refused = OpenAt(folder_.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()),
               HasSubstr(absl::StrCat("lost 2 changes: ", std::next(logs.begin(), 2)->filename().string())));
-  EXPECT_EQ(Bytes(folder_.path()), before);
+  EXPECT_EQ(FolderContent(folder_.path()), before);
   fs::rename(folder_.path() / "mislaid", gone);
   EXPECT_TRUE(OpenAt(folder_.path()).ok());
 }
@@ -206,11 +194,11 @@ TEST_F(RocksDbStoreTest, AStoreOfAnEarlierVersionGetsAWatermarkAndMissesItEverAf
   ASSERT_TRUE(OpenAt(folder_.path()).ok());
   ASSERT_TRUE(fs::exists(folder_.path() / kWatermarkFile));
   fs::rename(folder_.path() / kWatermarkFile, folder_.path() / "mislaid");
-  const auto before = Bytes(folder_.path());
+  const auto before = FolderContent(folder_.path());
   const auto refused = OpenAt(folder_.path()).status();
   EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
   EXPECT_THAT(std::string(refused.message()), HasSubstr(kWatermarkFile));
-  EXPECT_EQ(Bytes(folder_.path()), before);
+  EXPECT_EQ(FolderContent(folder_.path()), before);
   fs::rename(folder_.path() / "mislaid", folder_.path() / kWatermarkFile);
   EXPECT_TRUE(OpenAt(folder_.path()).ok()) << "put back, it starts";
 }
@@ -248,12 +236,12 @@ TEST_F(RocksDbStoreTest, WhatANewerVersionWroteIsRefusedUnchanged) {
         ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), meta, absl::StrCat(kNewestRecordPrefix, kind), version).ok());
       }));
     }
-    const auto before = Bytes(folder.path());
+    const auto before = FolderContent(folder.path());
     const auto refused = OpenAt(folder.path()).status();
     EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << kind << ": " << refused;
     EXPECT_THAT(std::string(refused.message()), HasSubstr("newer version"));
     EXPECT_THAT(std::string(refused.message()), HasSubstr(kind));
-    EXPECT_EQ(Bytes(folder.path()), before);
+    EXPECT_EQ(FolderContent(folder.path()), before);
   }
 }
 

@@ -25,25 +25,14 @@
 namespace tutti::store {
 namespace {
 
+using Files = FileContents;
+
 namespace fs = std::filesystem;
 
 // TUTTI_STORE_DAMAGE=full tries every bit of every header, and some hundred times as much of the rest.
 bool Full() {
   const char* text = std::getenv("TUTTI_STORE_DAMAGE");
   return text != nullptr && absl::string_view(text) == "full";
-}
-
-using Files = std::map<std::string, std::string>;  // content by name
-
-Files ReadFolder(const fs::path& folder) {
-  Files files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename();
-    if (name == "LOCK" || absl::StartsWith(name, "LOG")) continue;
-    std::ifstream file(entry.path(), std::ios::binary);
-    files[name].assign(std::istreambuf_iterator<char>(file), {});
-  }
-  return files;
 }
 
 void WriteFolder(const fs::path& folder, const Files& files) {
@@ -165,7 +154,7 @@ class StoreDamageTest : public testing::Test {
     if (!store.ok()) {
       ++refused_;
       EXPECT_TRUE(absl::StrContains(store.status().message(), name)) << name << ", " << what << ": " << store.status();
-      pristine_ = ReadFolder(folder_.path()) == damaged;
+      pristine_ = FolderContent(folder_.path()) == damaged;
       EXPECT_TRUE(pristine_) << name << ", " << what << ": refused, but changed";
       if (pristine_) WriteOne(name, files_[name]);
       return;
@@ -234,7 +223,7 @@ class StoreDamageTest : public testing::Test {
   }
 
   void DamageAll() {
-    files_ = ReadFolder(folder_.path());
+    files_ = FolderContent(folder_.path());
     for (const auto& [name, content] : Files(files_)) {
       Try(name, std::nullopt, "gone");
       if (absl::EndsWith(name, ".log") || absl::StartsWith(name, "MANIFEST-")) {

@@ -3,12 +3,16 @@
 #define TUTTI_ORCHESTRATOR_STORE_STORE_TESTING_H_
 
 #include <filesystem>
+#include <fstream>
 #include <future>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "common/ids.h"
 #include "gtest/gtest.h"
 #include "orchestrator/store/saga_store.h"
@@ -76,6 +80,20 @@ inline std::vector<std::string> IdsOf(const std::vector<storage::v1::SagaRecord>
   std::vector<std::string> ids;
   for (const auto& record : records) ids.push_back(record.saga_id());
   return ids;
+}
+
+using FileContents = std::map<std::string, std::string>;  // by name
+
+// What a folder holds, but for what RocksDB tells of its doings.
+inline FileContents FolderContent(const std::filesystem::path& folder) {
+  FileContents files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (name == "LOCK" || absl::StartsWith(name, "LOG")) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    files[name].assign(std::istreambuf_iterator<char>(file), {});
+  }
+  return files;
 }
 
 }  // namespace tutti::store
