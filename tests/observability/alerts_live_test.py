@@ -192,14 +192,18 @@ class Drills:
 
     @contextlib.contextmanager
     def timer_lag(self):
-        """The process gets the processor half of the time, in turns of more than a second, with many backoffs pending."""
+        """The process stands still again and again for more than a second, with many backoffs pending.
+
+        A scrape that meets the first 0.4 s of a standstill runs into its time limit. Turns of 1.8 s let none of two in a row
+        do so, and put the end of a standstill between any two that are left of the four in a shortened rule's window.
+        """
         stop = threading.Event()
 
         def starve():
             while not stop.is_set():
                 with self.stack.processes["orchestrator"].paused():
                     time.sleep(1.4)
-                stop.wait(1.2)
+                stop.wait(0.4)
 
         with self.failing("token", EXPIRE):
             for _ in range(40):
