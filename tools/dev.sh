@@ -16,6 +16,7 @@ usage: tools/dev.sh COMMAND
   fuzz [NAME] [SECONDS]
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   chart            rewrite the chart's README and golden files after a change of its values or templates
+  cluster [TEST]   the chart in a real Kubernetes API server, which is built first, once: some 15 minutes
   image            build the Dockerfile without Docker and start every program in it (root; minutes)
   tsan             what has threads of its own and nothing of gRPC, under ThreadSanitizer
 USAGE
@@ -71,6 +72,10 @@ case "${1:-}" in
     # The distribution's c-ares leaks a few bytes for every name it resolves.
     export LSAN_OPTIONS="suppressions=$PWD/tests/lsan.supp:print_suppressions=0"
     run_tests asan -LE 'crash|exhaustive|sim|full|memory' "${@:2}"
+    ;;
+  cluster)
+    tools/setup.sh --full etcd-server
+    PYTHONPATH=tools /usr/bin/python3 tests/chart/cluster/cluster_test.py "${@:2}"
     ;;
   image) tools/image.sh "${@:2}" ;;
   chart) tools/setup.sh --full; PYTHONPATH=tools /usr/bin/python3 tests/chart/render_test.py --update ;;
