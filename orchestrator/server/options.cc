@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
+#include "common/program_options.h"
 #include "orchestrator/definition/scalar.h"
 
 namespace tutti::server {
@@ -46,6 +47,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   options.grpc.address = "127.0.0.1:7500";
   std::string log_level = "info";
   CLI::App app("tutti-orchestrator: drives sagas over gRPC services and persists every decision");
+  AddVersion(&app, "tutti-orchestrator");
   app.add_option("--data-dir", options.data_dir, "Folder of the store; created when missing, one process at a time")
       ->required();
   app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP")->required();
@@ -87,6 +89,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
     *exit_code = app.exit(error);
     return std::nullopt;
   }
+  options.given = GivenOptions(app);
   return options;
 }
 
