@@ -8,7 +8,10 @@
 
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "grpcpp/create_channel.h"
@@ -39,13 +42,13 @@ class TakenPort {
   std::string address_;
 };
 
-// What the server with these ports answers to a scrape.
-std::string MetricsPage(const std::string& port_file) {
+// What the server with these ports answers to a scrape about who is configured and ready.
+std::string ParticipantGauges(const std::string& port_file) {
   std::string ports;
   std::getline(std::ifstream(port_file), ports);
   int port = 0;
   const size_t at = ports.find("\"metrics\":");
-  TUTTI_CHECK(at != std::string::npos && std::sscanf(ports.c_str() + at, "\"metrics\":%d", &port) == 1, ports);
+  TUTTI_CHECK(at != std::string::npos && std::sscanf(ports.c_str() + at, "\"metrics\":%d", &port) == 1, "no port of metrics");
   const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<uint16_t>(port))};
   address.sin_addr = {htonl(INADDR_LOOPBACK)};
@@ -56,7 +59,14 @@ std::string MetricsPage(const std::string& port_file) {
   char buffer[65536];
   for (ssize_t n = 0; (n = ::recv(connection, buffer, sizeof(buffer), 0)) > 0;) page.append(buffer, n);
   ::close(connection);
-  return page;
+  std::string gauges;
+  std::istringstream text(page);
+  for (std::string line; std::getline(text, line);) {
+    const bool wanted = absl::StartsWith(line, "tutti_participant_configured{") ||
+                        absl::StartsWith(line, "tutti_participant_ready{");
+    if (wanted) absl::StrAppend(&gauges, absl::StripAsciiWhitespace(line), "\n");
+  }
+  return gauges;
 }
 
 class ServerTest : public testing::Test {
@@ -163,7 +173,7 @@ TEST_F(ServerTest, WhoIsMissedIsToldByGaugesForAsLongAsItIsCalled) {
   write("depot");
   auto server = Server::Start(options_);
   ASSERT_TRUE(server.ok()) << server.status();
-  const auto metrics = [&] { return MetricsPage(options_.port_file); };
+  const auto metrics = [&] { return ParticipantGauges(options_.port_file); };
   const std::string missing = "tutti_participant_configured{participant=\"shop\"} 0";
   const std::string unready = "tutti_participant_ready{participant=\"shop\"} 0";
   EXPECT_THAT(metrics(), testing::AllOf(testing::HasSubstr(missing), testing::HasSubstr(unready),
