@@ -10,6 +10,7 @@
 #include "common/descriptor_limit.h"
 #include "common/grpc_metrics.h"
 #include "common/library_logs.h"
+#include "common/log_level_file.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/paced_thread.h"
@@ -136,7 +137,7 @@ void AddFlags(CLI::App& app, Flags* flags) {
   app.add_option("--inbox-life-days", flags->inbox_life_days, "how long a command's outcome is remembered")
       ->check(CLI::Range(1, 3650))
       ->capture_default_str();
-  app.add_option("--log-level", flags->log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--log-level", flags->log_level, "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")->capture_default_str();
 }
 
 int Fail(const absl::Status& status) {
@@ -177,6 +178,8 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
        {"listen", flags.options.grpc.address},
        {"health_listen", flags.options.grpc.health_address},
        {"metrics_listen", flags.options.metrics_listen}});
+  const auto read_log_level = [&] { ReadLogLevel(flags.options.data_dir, level); };
+  read_log_level();
   absl::StatusOr<std::unique_ptr<ParticipantServer>> server = ParticipantServer::Start(spec, flags.options);
   if (!server.ok()) return Fail(server.status());
   if (!flags.port_file.empty()) {
@@ -187,7 +190,7 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   }
   Log(LogLevel::kInfo, "serving",
       {{"grpc_port", std::to_string((*server)->port())}, {"metrics_port", std::to_string((*server)->metrics_port())}});
-  WaitForTermination();
+  WaitForTermination(read_log_level);
   Log(LogLevel::kInfo, "draining");
   (*server)->Drain();
   Log(LogLevel::kInfo, "stopped");

@@ -102,6 +102,19 @@ def each_word_is_told(stack):
     wait_until("the reload to be told", lambda: said(orchestrator, "participants reloaded"))
 
 
+def the_level_follows_its_file(process):
+    path = os.path.join(process.argv[process.argv.index("--data-dir") + 1], "log-level")
+    for word, level, was in (("error", "error", "info"), ("debug", "debug", "error"), (None, "info", "debug")):
+        if word is None:
+            os.remove(path)
+        else:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"{word}\n")
+        process.popen.send_signal(signal.SIGHUP)
+        wait_until(f"{process.name} to log at {level}",
+                   lambda: any((line["is"], line["was"]) == (level, was) for line in said(process, "log level")))
+
+
 def strangers_do_not_flood(token):
     """Each of them makes gRPC say something."""
     for _ in range(STRANGERS):
@@ -170,6 +183,8 @@ def main():
             Stack(sys.argv[1], orchestrator_args=["--late-reply-grace", "300ms"]) as stack:
         a_start_is_told(stack)
         each_word_is_told(stack)
+        the_level_follows_its_file(stack.processes["orchestrator"])
+        the_level_follows_its_file(stack.processes["payment"])
         token, sealed = stack.processes["token"], Sealed(folder)
         paths = [os.path.join(folder, name) for name in ("token.crt", "token.key")]
         former = sealed.make("token", days=365)
