@@ -33,9 +33,9 @@ absl::StatusOr<PemMaterial> ReadAuthorities(const std::string& ca_file);
 
 // How certificates in use stand to their files; see held_certificates.h.
 struct CertificateStatus {
-  const char* kind = "";      // "identity" or "ca"
-  bool rejected = false;      // what the files hold now is not what is used
-  int64_t not_after_s = 0;    // of what is used
+  const char* kind = "";    // "identity" or "ca"
+  bool rejected = false;    // what the files hold now is not what is used
+  int64_t not_after_s = 0;  // of what is used
 };
 
 }  // namespace tutti

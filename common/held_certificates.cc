@@ -53,21 +53,24 @@ absl::StatusOr<std::shared_ptr<HeldCertificates>> HeldCertificates::HoldByHand(c
 
 absl::Status HeldCertificates::ReadFirst() {
   MutexLock lock(&mu_);
-  const auto add = [this](const char* kind, std::string names, std::string* path, auto read) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    auto holding = std::make_unique<Holding>();
-    holding->read = std::move(read);
-    holding->files = std::move(names);
-    holding->status.kind = kind;
-    auto material = holding->read();
-    if (!material.ok()) return material.status();
-    if (const std::string outside = OutsideItsTime(*material); !outside.empty()) {
-      Log(LogLevel::kWarning, "a certificate is used outside its time", {{"files", holding->files}, {"reason", outside}});
-    }
-    if (absl::Status status = Take(holding.get(), *std::move(material)); !status.ok()) return status;
-    *path = holding->file.path();
-    holdings_.push_back(std::move(holding));
-    return absl::OkStatus();
-  };
+  const auto add = [this](const char* kind, std::string names, std::string* path, auto read)
+                       ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                         auto holding = std::make_unique<Holding>();
+                         holding->read = std::move(read);
+                         holding->files = std::move(names);
+                         holding->status.kind = kind;
+                         auto material = holding->read();
+                         if (!material.ok()) return material.status();
+                         if (const std::string outside = OutsideItsTime(*material); !outside.empty()) {
+                           Log(LogLevel::kWarning, "a certificate is used outside its time",
+                               {{"files", holding->files}, {"reason", outside}});
+                         }
+                         if (absl::Status status = Take(holding.get(), *std::move(material)); !status.ok())
+                           return status;
+                         *path = holding->file.path();
+                         holdings_.push_back(std::move(holding));
+                         return absl::OkStatus();
+                       };
   absl::Status status;
   if (!files_.certificate_file.empty()) {
     status = add("identity", absl::StrCat(files_.certificate_file, ", ", files_.private_key_file), &identity_path_,

@@ -31,9 +31,9 @@ struct CertificateFiles {
   auto operator<=>(const CertificateFiles&) const = default;
 };
 
-// Looks at the files every kLookMs. What they hold is taken when all of it can be read, the key fits the certificate, and
-// it is valid now (or what is in use is not either); until then the former content goes on being used, the log says why,
-// once for each reason, and the status tells of it. Thread-safe.
+// Looks at the files every kLookMs. What they hold is taken when all of it can be read, the key fits the certificate,
+// and it is valid now (or what is in use is not either); until then the former content goes on being used, the log says
+// why, once for each reason, and the status tells of it. Thread-safe.
 class HeldCertificates {
  public:
   static constexpr int64_t kLookMs = 5'000;

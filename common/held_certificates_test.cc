@@ -228,7 +228,8 @@ class ConnectionsTest : public HeldCertificatesTest {
 
 TEST_F(ConnectionsTest, SeeTheLastGoodContent) {
   std::filesystem::create_directory(folder_ / "former");
-  for (const char* name : {"cert.pem", "key.pem"}) std::filesystem::copy_file(folder_ / name, folder_ / "former" / name);
+  for (const char* name : {"cert.pem", "key.pem"})
+    std::filesystem::copy_file(folder_ / name, folder_ / "former" / name);
   EXPECT_TRUE(Connects("former/"));
   const std::string good = Content("cert.pem");
   Write("cert.pem", good.substr(0, good.size() / 2));

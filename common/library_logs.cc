@@ -26,8 +26,7 @@ void Write(LogLevel level, const LibraryLine& line) {
   if (!left_out.has_value()) return;
   const char* slash = std::strrchr(line.file, '/');
   const std::string source = absl::StrCat(slash == nullptr ? line.file : slash + 1, ":", line.line);
-  Log(level, line.message,
-      {{"library", line.library}, {"source", source}, {"left_out", absl::StrCat(*left_out)}});
+  Log(level, line.message, {{"library", line.library}, {"source", source}, {"left_out", absl::StrCat(*left_out)}});
 }
 
 void OnGrpc(gpr_log_func_args* args) {

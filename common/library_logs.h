@@ -33,8 +33,8 @@ class LineBudget {
   std::map<std::pair<const char*, int>, Place> places_ ABSL_GUARDED_BY(mu_);
 };
 
-// gRPC's and protobuf's, from now on. Call it once, after InitLogging. What gRPC says below "error" is asked for with its
-// own GRPC_VERBOSITY.
+// gRPC's and protobuf's, from now on. Call it once, after InitLogging. What gRPC says below "error" is asked for with
+// its own GRPC_VERBOSITY.
 void TakeOverLibraryLogs();
 
 }  // namespace tutti

@@ -16,9 +16,7 @@ void Change(LogLevel level) {
   if (level == former) return;
   // The line is there whether the log becomes louder or quieter.
   const bool heard = LogEnabled(LogLevel::kInfo);
-  const auto tell = [&] {
-    Log(LogLevel::kInfo, "log level", {{"is", ToString(level)}, {"was", ToString(former)}});
-  };
+  const auto tell = [&] { Log(LogLevel::kInfo, "log level", {{"is", ToString(level)}, {"was", ToString(former)}}); };
   if (heard) tell();
   SetLogLevel(level);
   if (!heard) tell();

@@ -8,9 +8,9 @@
 
 namespace tutti {
 
-// Sets the level that `folder`/log-level holds (debug, info, warning or error), or `standard` when there is no such file.
-// A change is told in the log; so is a file that holds anything else, and then the level stays as it is. Called at the
-// start and on SIGHUP.
+// Sets the level that `folder`/log-level holds (debug, info, warning or error), or `standard` when there is no such
+// file. A change is told in the log; so is a file that holds anything else, and then the level stays as it is. Called
+// at the start and on SIGHUP.
 void ReadLogLevel(const std::string& folder, LogLevel standard);
 
 }  // namespace tutti

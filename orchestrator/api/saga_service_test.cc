@@ -147,8 +147,9 @@ TEST_F(SagaServiceTest, EachWordOfAnOperatorIsALineInTheLog) {
   };
   const auto [taken, line] = log_of("b-1");
   EXPECT_TRUE(taken.ok()) << taken;
-  for (const char* part : {R"("message":"operator word","word":"cancel","saga_id":"b-1")", R"("by":"ann")",
-                           R"("reason":"changed \"my\" mind")", R"("caller":"ipv4:127.0.0.1:)", R"("result":"accepted")"}) {
+  for (const char* part :
+       {R"("message":"operator word","word":"cancel","saga_id":"b-1")", R"("by":"ann")",
+        R"("reason":"changed \"my\" mind")", R"("caller":"ipv4:127.0.0.1:)", R"("result":"accepted")"}) {
     EXPECT_THAT(line, HasSubstr(part));
   }
   const auto [refused, other_line] = log_of("absent");

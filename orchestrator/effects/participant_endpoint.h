@@ -54,9 +54,10 @@ absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint);
 // The certificates that the endpoint names; null when it names none. INVALID_ARGUMENT: what is wrong with them.
 absl::StatusOr<std::shared_ptr<HeldCertificates>> HoldCertificates(const ParticipantEndpoint& endpoint);
 
-// A channel of its own, that never re-sends a call by itself and never looks for a service config. `certificates` are the
-// endpoint's and must outlive it. A connection has 20 s to come about; one that is lost or refused is tried again after
-// 0.1 s, and after up to 2 s when it goes on. Replies above `reply_bytes_max` end their call with RESOURCE_EXHAUSTED.
+// A channel of its own, that never re-sends a call by itself and never looks for a service config. `certificates` are
+// the endpoint's and must outlive it. A connection has 20 s to come about; one that is lost or refused is tried again
+// after 0.1 s, and after up to 2 s when it goes on. Replies above `reply_bytes_max` end their call with
+// RESOURCE_EXHAUSTED.
 //
 // What a participant sends ends its own call at most, with one exception: headers or trailers above
 // limits::kReplyMetadataBytesMax end the connection with all calls on it, because gRPC 1.51 takes them for a fault of

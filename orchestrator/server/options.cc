@@ -77,7 +77,9 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
               "For API calls in flight; then their connections are broken (default 10s)");
   AddDuration(&app, "--reply-drain", &options.reply_drain_ms, "For participants still working (default 5s)");
-  app.add_option("--log-level", log_level, "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")->capture_default_str();
+  app.add_option("--log-level", log_level,
+                 "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
     if (!ParseLogLevel(log_level, &options.log_level)) {

@@ -48,13 +48,15 @@ std::string ParticipantGauges(const std::string& port_file) {
   std::getline(std::ifstream(port_file), ports);
   int port = 0;
   const size_t at = ports.find("\"metrics\":");
-  TUTTI_CHECK(at != std::string::npos && std::sscanf(ports.c_str() + at, "\"metrics\":%d", &port) == 1, "no port of metrics");
+  TUTTI_CHECK(at != std::string::npos && std::sscanf(ports.c_str() + at, "\"metrics\":%d", &port) == 1,
+              "no port of metrics");
   const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<uint16_t>(port))};
   address.sin_addr = {htonl(INADDR_LOOPBACK)};
   TUTTI_CHECK(::connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "no connection");
   const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-  TUTTI_CHECK(::send(connection, request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()), "no request");
+  TUTTI_CHECK(::send(connection, request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()),
+              "no request");
   std::string page;
   char buffer[65536];
   for (ssize_t n = 0; (n = ::recv(connection, buffer, sizeof(buffer), 0)) > 0;) page.append(buffer, n);
@@ -62,8 +64,8 @@ std::string ParticipantGauges(const std::string& port_file) {
   std::string gauges;
   std::istringstream text(page);
   for (std::string line; std::getline(text, line);) {
-    const bool wanted = absl::StartsWith(line, "tutti_participant_configured{") ||
-                        absl::StartsWith(line, "tutti_participant_ready{");
+    const bool wanted =
+        absl::StartsWith(line, "tutti_participant_configured{") || absl::StartsWith(line, "tutti_participant_ready{");
     if (wanted) absl::StrAppend(&gauges, absl::StripAsciiWhitespace(line), "\n");
   }
   return gauges;

@@ -137,7 +137,9 @@ void AddFlags(CLI::App& app, Flags* flags) {
   app.add_option("--inbox-life-days", flags->inbox_life_days, "how long a command's outcome is remembered")
       ->check(CLI::Range(1, 3650))
       ->capture_default_str();
-  app.add_option("--log-level", flags->log_level, "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")->capture_default_str();
+  app.add_option("--log-level", flags->log_level,
+                 "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")
+      ->capture_default_str();
 }
 
 int Fail(const absl::Status& status) {

@@ -185,7 +185,8 @@ class UpgradeTest(unittest.TestCase):
         self.assertIn("allowMissingParticipants=true", said)
         upgrade(installed(), "--set", "allowMissingParticipants=true", maps=maps)
         upgrade(installed(), *external, maps=[item for item in helm.objects() if item["kind"] == "ConfigMap"])
-        without = ("--set", "participants.token.enabled=false,definitions.builtIn=null,tests.enabled=false")
+        without = ("--set", "participants.token.enabled=false,test.enabled=false,"
+                   "definitions.builtIn.book-ticket=false,definitions.builtIn.book-ticket-impatient=false")
         self.refused("it has now: .*token", installed(*without), *without, maps=maps)
 
     def test_claims_without_their_stateful_set_are_not_forgotten(self):
