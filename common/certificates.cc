@@ -64,13 +64,29 @@ bool Takes(SSL_CTX* context, const std::vector<Certificate>& certificates) {
   });
 }
 
-bool TakesKey(SSL_CTX* context, const std::string& pem) {
+// Null when there is none.
+Key ParseKey(const std::string& pem) {
   const ErrorsForgotten forgotten;
   const Bio bio = Memory(pem);
   // A key with a password would ask for it on the terminal.
   const auto no_password = [](char*, int, int, void*) { return 0; };
-  const Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr), &EVP_PKEY_free);
-  return key != nullptr && SSL_CTX_use_PrivateKey(context, key.get()) == 1 && SSL_CTX_check_private_key(context) == 1;
+  return {PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr), &EVP_PKEY_free};
+}
+
+bool TakesKey(SSL_CTX* context, EVP_PKEY* key) {
+  const ErrorsForgotten forgotten;
+  return key != nullptr && SSL_CTX_use_PrivateKey(context, key) == 1 && SSL_CTX_check_private_key(context) == 1;
+}
+
+// Nothing but these: either file may hold what belongs to the other, and whoever reads takes the first of a kind.
+std::string Write(const std::vector<Certificate>& certificates, EVP_PKEY* key) {
+  const ErrorsForgotten forgotten;
+  const Bio bio(BIO_new(BIO_s_mem()), &BIO_free);
+  for (const Certificate& certificate : certificates) PEM_write_bio_X509(bio.get(), certificate.get());
+  PEM_write_bio_PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<size_t>(size)};
 }
 
 Context NewContext() {
@@ -116,16 +132,17 @@ std::string PrivateKeyMistake(const std::string& path, const std::string& certif
 }
 
 absl::StatusOr<PemMaterial> ReadIdentity(const std::string& certificate_file, const std::string& private_key_file) {
-  const auto key = Read(private_key_file);
-  if (!key.ok()) return key.status();
-  auto chain = ReadCertificates(certificate_file);
+  const auto key_text = Read(private_key_file);
+  if (!key_text.ok()) return key_text.status();
+  const auto chain = ReadCertificates(certificate_file);
   if (!chain.ok()) return chain.status();
   const Context context = NewContext();
-  if (!Takes(context.get(), chain->certificates) || !TakesKey(context.get(), *key)) {
+  const Key key = ParseKey(*key_text);
+  if (!Takes(context.get(), chain->certificates) || !TakesKey(context.get(), key.get())) {
     return Mistake(private_key_file, "no PEM key that fits the certificate can be read from it");
   }
   const X509* own = chain->certificates.front().get();
-  return PemMaterial{.pem = absl::StrCat(chain->pem, "\n", *key),
+  return PemMaterial{.pem = Write(chain->certificates, key.get()),
                      .not_before_s = Seconds(X509_get0_notBefore(own)),
                      .not_after_s = Seconds(X509_get0_notAfter(own))};
 }

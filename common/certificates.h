@@ -24,8 +24,8 @@ struct PemMaterial {
   int64_t not_after_s = 0;
 };
 
-// A certificate with its chain, and its key; `pem` holds both. The times are those of the first certificate.
-// INVALID_ARGUMENT: the mistake, as above.
+// A certificate with its chain, and its key; `pem` holds these and nothing else of the files. The times are those of
+// the first certificate. INVALID_ARGUMENT: the mistake, as above.
 absl::StatusOr<PemMaterial> ReadIdentity(const std::string& certificate_file, const std::string& private_key_file);
 
 // Certificates of authorities: valid from the first of them on, and until the last one is over.

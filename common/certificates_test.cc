@@ -71,10 +71,19 @@ TEST_F(CertificatesTest, NoPartOfAChainIsTakenForTheWhole) {
 TEST_F(CertificatesTest, AnIdentityIsTheCertificateWithItsKey) {
   const auto identity = ReadIdentity(Path("cert.pem"), Path("key.pem"));
   ASSERT_TRUE(identity.ok()) << identity.status();
-  EXPECT_EQ(identity->pem, Content("cert.pem") + "\n" + Content("key.pem"));
+  EXPECT_EQ(identity->pem, Content("cert.pem") + Content("key.pem"));
   EXPECT_EQ(identity->not_after_s - identity->not_before_s, 7200);
   EXPECT_NEAR(static_cast<double>(identity->not_after_s), static_cast<double>(std::time(nullptr)) + 3600, 60);
   EXPECT_FALSE(ReadIdentity(Path("other/cert.pem"), Path("key.pem")).ok());
+}
+
+// As some tools write them, and with what another one left behind.
+TEST_F(CertificatesTest, WhatBelongsToTheOtherFileIsLeftOut) {
+  std::ofstream(folder_ / "all-cert.pem") << Content("other/key.pem") << Content("cert.pem");
+  std::ofstream(folder_ / "all-key.pem") << Content("other/cert.pem") << Content("key.pem");
+  const auto identity = ReadIdentity(Path("all-cert.pem"), Path("all-key.pem"));
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(identity->pem, Content("cert.pem") + Content("key.pem"));
 }
 
 TEST_F(CertificatesTest, AuthoritiesAreValidUntilTheLastOneIsOver) {
