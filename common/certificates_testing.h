@@ -14,14 +14,15 @@
 
 namespace tutti {
 
-// A self-signed certificate for localhost that is its own CA, and its key: cert.pem and key.pem in the folder.
-inline void WriteSelfSignedCertificate(const std::filesystem::path& folder) {
+// A self-signed certificate for localhost that is its own CA, and its key: cert.pem and key.pem in the folder. Valid
+// between these seconds from now.
+inline void WriteSelfSignedCertificate(const std::filesystem::path& folder, long from_s = -3600, long until_s = 3600) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), until_s);
   X509_set_pubkey(certificate, key);
   X509_NAME* name = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);

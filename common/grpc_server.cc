@@ -15,6 +15,7 @@
 #include "common/call_interceptor.h"
 #include "common/certificates.h"
 #include "common/health_service.h"
+#include "common/held_certificates.h"
 #include "common/limits.h"
 #include "common/mutex.h"
 #include "common/reflection_service.h"
@@ -24,14 +25,11 @@
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/impl/server_builder_plugin.h"
 #include "grpcpp/impl/server_initializer.h"
-#include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
 
 namespace tutti {
 namespace {
 
-// How often certificate files are looked at.
-constexpr unsigned kCertificateRefreshSeconds = 10;
 // Clients may ping this often, calls open or not, without being told to calm down.
 constexpr int kPingIntervalMinMs = 5'000;
 // Between closing the gate and Shutdown: what passed the gate just before must have reached its handler by then.
@@ -77,18 +75,23 @@ absl::Status CheckCertificates(const GrpcServerOptions& options) {
   return status;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const GrpcServerOptions& options,
-                                                                         const std::shared_ptr<CallGate>& gate) {
+struct Credentials {
+  std::shared_ptr<HeldCertificates> certificates;  // null: plaintext
+  std::shared_ptr<grpc::ServerCredentials> grpc;
+};
+
+absl::StatusOr<Credentials> MakeCredentials(const GrpcServerOptions& options, const std::shared_ptr<CallGate>& gate) {
   if (options.certificate_file.empty() && options.private_key_file.empty()) {
     if (!options.client_ca_file.empty()) {
       return absl::InvalidArgumentError("client_ca_file needs certificate_file and private_key_file");
     }
-    return PlaintextCredentials(gate);
+    return Credentials{nullptr, PlaintextCredentials(gate)};
   }
   if (absl::Status status = CheckCertificates(options); !status.ok()) return status;
-  auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      options.private_key_file, options.certificate_file, options.client_ca_file, kCertificateRefreshSeconds);
-  grpc::experimental::TlsServerCredentialsOptions tls(provider);
+  auto certificates =
+      HeldCertificates::Hold({options.certificate_file, options.private_key_file, options.client_ca_file});
+  if (!certificates.ok()) return certificates.status();
+  grpc::experimental::TlsServerCredentialsOptions tls((*certificates)->NewProvider());
   tls.watch_identity_key_cert_pairs();
   if (!options.client_ca_file.empty()) {
     tls.watch_root_certs();
@@ -96,7 +99,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeCredentials(const G
   }
   auto credentials = grpc::experimental::TlsServerCredentials(tls);
   credentials->SetAuthMetadataProcessor(gate);
-  return credentials;
+  return Credentials{*std::move(certificates), std::move(credentials)};
 }
 
 // gRPC would take it modulo 65,536.
@@ -154,10 +157,11 @@ class GrpcServerImpl final : public GrpcServer {
   absl::Status Listen(const std::vector<grpc::Service*>& services) {
     auto credentials = MakeCredentials(options_, gate_);
     if (!credentials.ok()) return credentials.status();
+    certificates_ = std::move(credentials->certificates);
     std::vector<grpc::Service*> all = services;
     all.push_back(&health_);
     for (const auto& service : reflection_) all.push_back(service.get());
-    auto main = tutti::Listen(options_.address, *std::move(credentials), all, names_, options_.observer);
+    auto main = tutti::Listen(options_.address, std::move(credentials->grpc), all, names_, options_.observer);
     if (!main.ok()) return main.status();
     main_ = *std::move(main);
     health_.SetServices(*names_);
@@ -174,6 +178,9 @@ class GrpcServerImpl final : public GrpcServer {
 
   int port() const override { return main_.port; }
   int health_port() const override { return probe_.port; }
+  std::vector<CertificateStatus> certificates() const override {
+    return certificates_ == nullptr ? std::vector<CertificateStatus>() : certificates_->Status();
+  }
 
   void SetServing(bool serving) override {
     MutexLock lock(&mu_);
@@ -207,6 +214,7 @@ class GrpcServerImpl final : public GrpcServer {
 
  private:
   const GrpcServerOptions options_;
+  std::shared_ptr<HeldCertificates> certificates_;  // outlives the servers
   const std::shared_ptr<ServiceNames> names_ = std::make_shared<ServiceNames>();
   const std::shared_ptr<CallGate> gate_ = std::make_shared<CallGate>();
   HealthService health_;

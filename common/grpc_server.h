@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/certificates.h"
 
 namespace grpc {
 class Service;
@@ -24,7 +25,8 @@ struct GrpcServerOptions {
   // A plaintext listener of its own for probes; empty: none. It knows the service "liveness" too, which stays SERVING
   // through a drain.
   std::string health_address;
-  // PEM files; both empty: plaintext. client_ca_file asks clients for certificates. Re-read when they change.
+  // PEM files; both empty: plaintext. client_ca_file asks clients for certificates. Read again when they change, and
+  // used when they are in order; see held_certificates.h.
   std::string certificate_file;
   std::string private_key_file;
   std::string client_ca_file;
@@ -48,7 +50,8 @@ class GrpcServer {
   virtual ~GrpcServer() = default;  // drains when Drain was not called
 
   virtual int port() const = 0;
-  virtual int health_port() const = 0;  // 0: none
+  virtual int health_port() const = 0;                              // 0: none
+  virtual std::vector<CertificateStatus> certificates() const = 0;  // none: plaintext
   virtual void SetServing(bool serving) = 0;
   // NOT_SERVING; waits drain_delay_ms; refuses new calls with UNAVAILABLE; lets `end_waits` answer calls that would go
   // on for ever; gives those under way until the deadline, then breaks their connections. No client sees CANCELLED.

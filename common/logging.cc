@@ -77,6 +77,17 @@ void InitLogging(absl::string_view component, LogLevel min_level) {
   logger->replaced = Current().exchange(logger);
 }
 
+void SetLogLevel(LogLevel min_level) {
+  Current().load()->spd.set_level(ToSpdlog(min_level));
+}
+
+LogLevel CurrentLogLevel() {
+  for (const LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning}) {
+    if (LogEnabled(level)) return level;
+  }
+  return LogLevel::kError;
+}
+
 absl::string_view ToString(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:

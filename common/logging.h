@@ -16,6 +16,9 @@ using LogFields = std::initializer_list<std::pair<absl::string_view, absl::strin
 
 // Call once at the start of main. `component` stands in every line, e.g. "orchestrator".
 void InitLogging(absl::string_view component, LogLevel min_level);
+// Thread-safe.
+void SetLogLevel(LogLevel min_level);
+LogLevel CurrentLogLevel();
 absl::string_view ToString(LogLevel level);
 bool ParseLogLevel(absl::string_view text, LogLevel* level);  // debug, info, warning, error
 

@@ -37,6 +37,13 @@ inline constexpr MetricName kProcessMaxFds{"process_max_fds", kGauge, "", "How m
 inline constexpr MetricName kProcessStart{"process_start_time_seconds", kGauge, "",
                                           "When the process began, in seconds since the epoch"};
 
+// Certificates: the server's own, and those that the orchestrator uses as a client of its participants.
+inline constexpr MetricName kCertificateRejected{"tutti_tls_certificate_rejected", kGauge, "side, participant, kind",
+                                                 "1 while what the files hold is not what is used"};
+inline constexpr MetricName kCertificateNotAfter{"tutti_tls_certificate_not_after_seconds", kGauge,
+                                                 "side, participant, kind",
+                                                 "Until when what is used is valid, in seconds since the epoch"};
+
 }  // namespace tutti
 
 #endif  // TUTTI_COMMON_METRIC_NAMES_H_

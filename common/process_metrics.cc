@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/check.h"
+#include "common/version.h"
 
 namespace tutti {
 namespace {
@@ -90,7 +91,7 @@ double MaxFds() {
 
 void DescribeProcess(Scrape* scrape) {
   static const double start_seconds = StartSeconds();
-  scrape->Set(kBuildInfo, {{"version", TUTTI_VERSION}, {"compiler", kCompiler}}, 1);
+  scrape->Set(kBuildInfo, {{"version", kVersion}, {"compiler", kCompiler}}, 1);
   scrape->Set(kProcessCpu, {}, CpuSeconds());
   scrape->Set(kProcessMemory, {}, ResidentBytes());
   scrape->Set(kProcessOpenFds, {}, OpenFds());

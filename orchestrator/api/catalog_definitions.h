@@ -8,13 +8,15 @@
 
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/catalog/catalog.h"
+#include "orchestrator/definition/compiler.h"
 
 namespace tutti::api {
 
 class CatalogDefinitions final : public Definitions {
  public:
-  // `catalog` must outlive this.
-  explicit CatalogDefinitions(catalog::Catalog* catalog) : catalog_(catalog) {}
+  // Both must outlive this.
+  CatalogDefinitions(catalog::Catalog* catalog, const definition::DescriptorSource* participants)
+      : catalog_(catalog), participants_(participants) {}
 
   absl::StatusOr<catalog::ApplyResult> Apply(absl::string_view source, bool dry_run) override {
     return catalog_->Apply(source, dry_run);
@@ -27,6 +29,9 @@ class CatalogDefinitions final : public Definitions {
   std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const override {
     return catalog_->FindDisablement(name);
   }
+  bool KnowsParticipant(absl::string_view participant) const override {
+    return participants_->KnowsParticipant(participant);
+  }
   absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) override {
     return catalog_->Disable(name, reason, by);
   }
@@ -34,6 +39,7 @@ class CatalogDefinitions final : public Definitions {
 
  private:
   catalog::Catalog* const catalog_;
+  const definition::DescriptorSource* const participants_;
 };
 
 }  // namespace tutti::api

@@ -12,6 +12,7 @@
 #include "common/limits.h"
 #include "orchestrator/api/page_token.h"
 #include "orchestrator/api/saga_view.h"
+#include "orchestrator/api/word_log.h"
 
 namespace tutti::api {
 namespace {
@@ -54,7 +55,7 @@ grpc::ServerUnaryReactor* DefinitionService::Handle(WorkerPool* pool, bool block
                                                     absl::Status (DefinitionService::*handle)(const Request&, Response*)
                                                         const) {
   auto* call = new UnaryCall(context, request, response, &budgets_);
-  const auto work = [=, this] {
+  const auto work = [=, this, caller = CallerOf(*context)] {
     Request message;
     Response answer;
     absl::Status status = call->Parse(&message);
@@ -63,6 +64,9 @@ grpc::ServerUnaryReactor* DefinitionService::Handle(WorkerPool* pool, bool block
         status = InvalidArgumentError("INVALID_DEFINITION", {{"source", "cannot be read: is no UTF-8"}});
     }
     if (status.ok()) status = (this->*handle)(message, &answer);
+    if constexpr (std::is_same_v<Request, v1::ApplyDefinitionRequest>) LogApply(message, answer, caller, status);
+    if constexpr (std::is_same_v<Request, v1::DisableDefinitionRequest>) LogDisable(message, caller, status);
+    if constexpr (std::is_same_v<Request, v1::EnableDefinitionRequest>) LogEnable(message, caller, status);
     if (!status.ok()) return call->Fail(status);
     call->Answer(answer);
   };

@@ -21,6 +21,8 @@ class Definitions {
                                                                        int64_t revision) const = 0;
   virtual std::vector<std::shared_ptr<const catalog::Revision>> List() const = 0;
   virtual std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const = 0;
+  // Whether commands can be sent to it, as of the last good participants.yaml.
+  virtual bool KnowsParticipant(absl::string_view participant) const = 0;
   virtual absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) = 0;  // blocks
   virtual absl::Status Enable(absl::string_view name) = 0;                                                   // blocks
 };

@@ -16,6 +16,7 @@
 #include "orchestrator/api/start_answer.h"
 #include "orchestrator/api/start_check.h"
 #include "orchestrator/api/watch_call.h"
+#include "orchestrator/api/word_log.h"
 
 namespace tutti::api {
 namespace {
@@ -141,12 +142,13 @@ grpc::ServerUnaryReactor* SagaService::Tell(Context* context, const Bytes* reque
                                             absl::StatusOr<shard::SagaWord> (SagaService::*check)(const Request&)
                                                 const) {
   auto* call = new UnaryCall(context, request, response, &word_budgets_);
-  const auto work = [=, this] {
+  const auto work = [=, this, caller = CallerOf(*context)] {
     Request message;
     if (absl::Status status = call->Parse(&message); !status.ok()) return call->Fail(status);
     auto word = (this->*check)(message);
     if (!word.ok()) return call->Fail(word.status());
     rooms_.router->Tell(message.saga_id(), *std::move(word), [=, this](absl::StatusOr<storage::v1::SagaRecord> record) {
+      LogWord(message, caller, record.status());
       if (!record.ok()) return call->Fail(record.status());
       WorkerPool& pool = IsLarge(*record) ? large_ : answers_;
       pool.Post([=, this, record = *std::move(record)] {

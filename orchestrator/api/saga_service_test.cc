@@ -112,6 +112,51 @@ TEST_F(SagaServiceTest, TheSameStartIsOneSagaAndOtherContentIsRefused) {
   EXPECT_EQ(ReasonOf(status), "SAGA_EXISTS");
 }
 
+// Accepted, it would wait for a service that nobody can find.
+TEST_F(SagaServiceTest, AStartWhoseParticipantIsNotConfiguredIsUnavailableAndNamesIt) {
+  v1::StartSagaResponse response;
+  ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());
+  world_.fake_definitions().SetParticipantsKnown(false);
+  const absl::Status refused = Start(StartRequest("b-2"), &response);
+  ASSERT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(ReasonOf(refused), "PARTICIPANT_NOT_CONFIGURED");
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("book-ticket calls participant `payment`"));
+  v1::RunSagaResponse run;  // for ever, were it taken
+  EXPECT_EQ(Run(RunRequest("b-2"), &run), refused);
+  ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok()) << "a saga that is there is told of";
+  EXPECT_TRUE(response.already_started());
+  v1::StartSagaRequest wrong = StartRequest("b-3");
+  wrong.clear_input();
+  EXPECT_TRUE(absl::IsInvalidArgument(Start(wrong, &response))) << "what no waiting mends comes first";
+  world_.fake_definitions().SetParticipantsKnown(true);
+  EXPECT_TRUE(Start(StartRequest("b-2"), &response).ok());
+}
+
+// Who said what, and what came of it, whether or not it was taken.
+TEST_F(SagaServiceTest, EachWordOfAnOperatorIsALineInTheLog) {
+  world_.NewSaga("b-1");
+  const auto log_of = [this](const std::string& saga_id) {
+    v1::CancelSagaRequest request;
+    request.set_saga_id(saga_id);
+    request.set_reason("changed \"my\" mind");
+    request.set_by("ann");
+    v1::CancelSagaResponse response;
+    testing::internal::CaptureStderr();
+    const absl::Status status = Call(&v1::SagaService::Stub::CancelSaga, request, &response);
+    return std::make_pair(status, testing::internal::GetCapturedStderr());
+  };
+  const auto [taken, line] = log_of("b-1");
+  EXPECT_TRUE(taken.ok()) << taken;
+  for (const char* part :
+       {R"("message":"operator word","word":"cancel","saga_id":"b-1")", R"("by":"ann")",
+        R"("reason":"changed \"my\" mind")", R"("caller":"ipv4:127.0.0.1:)", R"("result":"accepted")"}) {
+    EXPECT_THAT(line, HasSubstr(part));
+  }
+  const auto [refused, other_line] = log_of("absent");
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(other_line, HasSubstr(R"("result":"refused: )"));
+}
+
 TEST_F(SagaServiceTest, EqualValuesSpelledOtherwiseAreTheSameStart) {
   v1::StartSagaResponse response;
   ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());

@@ -145,6 +145,10 @@ std::optional<storage::v1::DisablementRecord> FakeDefinitions::FindDisablement(a
   return found->second;
 }
 
+bool FakeDefinitions::KnowsParticipant(absl::string_view) const {
+  return participants_known_;
+}
+
 absl::Status FakeDefinitions::Disable(absl::string_view name, absl::string_view reason, absl::string_view by) {
   if (auto known = Get(name, 0); !known.ok()) return known.status();
   MutexLock lock(&mu_);

@@ -123,14 +123,19 @@ class FakeDefinitions final : public Definitions {
   absl::StatusOr<std::shared_ptr<const catalog::Revision>> Get(absl::string_view name, int64_t revision) const override;
   std::vector<std::shared_ptr<const catalog::Revision>> List() const override;
   std::optional<storage::v1::DisablementRecord> FindDisablement(absl::string_view name) const override;
+  bool KnowsParticipant(absl::string_view participant) const override;
   absl::Status Disable(absl::string_view name, absl::string_view reason, absl::string_view by) override;
   absl::Status Enable(absl::string_view name) override;
+
+  // Nothing is known any more until it is called again with true.
+  void SetParticipantsKnown(bool known) { participants_known_ = known; }
 
   Gate applies;
 
  private:
   std::shared_ptr<const catalog::Revision> Add(const std::string& name, int64_t revision) ABSL_LOCKS_EXCLUDED(mu_);
 
+  std::atomic<bool> participants_known_{true};
   mutable Mutex mu_;
   std::map<std::string, std::map<int64_t, std::shared_ptr<const catalog::Revision>>, std::less<>> revisions_
       ABSL_GUARDED_BY(mu_);

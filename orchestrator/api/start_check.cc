@@ -11,6 +11,22 @@
 namespace tutti::api {
 namespace {
 
+constexpr int64_t kMissingRetryMs = 5'000;
+
+// A saga of it would be taken, and then wait for a service that nobody has told us where to find.
+absl::Status CheckParticipants(const catalog::Revision& revision, const Definitions& definitions) {
+  for (const saga::StepRecipe& step : revision.compiled->recipe()->steps) {
+    if (definitions.KnowsParticipant(step.participant)) continue;
+    return WithRetryDelay(
+        WithReason(absl::UnavailableError(absl::StrCat(
+                       "definition: ", revision.record.name(), " calls participant `", step.participant,
+                       "`, which is not configured; the operator adds it to participants.yaml and sends SIGHUP")),
+                   "PARTICIPANT_NOT_CONFIGURED"),
+        kMissingRetryMs);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FillIn(const std::string& definition, int64_t revision, const google::protobuf::Struct& input,
                     const Definitions& definitions, shard::StartRequest* start) {
   if (definition.empty()) {
@@ -47,7 +63,7 @@ absl::Status FillIn(const std::string& definition, int64_t revision, const googl
   start->revision = chosen.record.revision();
   start->input = *std::move(encoded);
   start->labels = *std::move(labels);
-  return absl::OkStatus();
+  return CheckParticipants(chosen, definitions);
 }
 
 }  // namespace

@@ -12,7 +12,6 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
-#include "grpcpp/security/tls_certificate_provider.h"
 #include "grpcpp/security/tls_credentials_options.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "orchestrator/effects/target.h"
@@ -20,19 +19,17 @@
 namespace tutti::effects {
 namespace {
 
-constexpr unsigned kCertificateRefreshSeconds = 10;
 constexpr size_t kHostBytesMax = 253;      // of DNS; TLS has one byte for the length, and gRPC aborts on more
 constexpr int kConnectTimeoutMs = 20'000;  // gRPC's own: TCP, TLS and the first frames, at any distance
 
-std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ParticipantEndpoint& endpoint) {
+std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ParticipantEndpoint& endpoint,
+                                                          const HeldCertificates* certificates) {
   if (!endpoint.UsesTls()) return grpc::InsecureChannelCredentials();
-  const bool own_identity = !endpoint.certificate_file.empty();
-  if (!own_identity && endpoint.ca_file.empty()) return grpc::SslCredentials(grpc::SslCredentialsOptions());
+  if (certificates == nullptr) return grpc::SslCredentials(grpc::SslCredentialsOptions());
   grpc::experimental::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      endpoint.private_key_file, endpoint.certificate_file, endpoint.ca_file, kCertificateRefreshSeconds));
+  options.set_certificate_provider(certificates->NewProvider());
   if (!endpoint.ca_file.empty()) options.watch_root_certs();
-  if (own_identity) options.watch_identity_key_cert_pairs();
+  if (!endpoint.certificate_file.empty()) options.watch_identity_key_cert_pairs();
   return grpc::experimental::TlsCredentials(options);
 }
 
@@ -88,7 +85,13 @@ absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint) {
   return invalid(absl::StrCat(mistakes[0].setting, ": ", mistakes[0].what));
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, size_t reply_bytes_max) {
+absl::StatusOr<std::shared_ptr<HeldCertificates>> HoldCertificates(const ParticipantEndpoint& endpoint) {
+  if (endpoint.certificate_file.empty() && endpoint.ca_file.empty()) return nullptr;
+  return HeldCertificates::Hold({endpoint.certificate_file, endpoint.private_key_file, endpoint.ca_file});
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, const HeldCertificates* certificates,
+                                           size_t reply_bytes_max) {
   grpc::ChannelArguments args;
   // The library would re-send calls by itself: transparently configured retries, or a service config found in DNS.
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -110,7 +113,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, 
   args.SetMaxSendMessageSize(-1);  // requests were checked when they were mapped
   args.SetLoadBalancingPolicyName(endpoint.load_balancing);
   if (!endpoint.server_name.empty()) args.SetSslTargetNameOverride(endpoint.server_name);
-  return grpc::CreateCustomChannel(endpoint.target, MakeCredentials(endpoint), args);
+  return grpc::CreateCustomChannel(endpoint.target, MakeCredentials(endpoint, certificates), args);
 }
 
 absl::StatusOr<std::string> ReadBearerToken(const ParticipantEndpoint& endpoint) {

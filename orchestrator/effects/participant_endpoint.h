@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/held_certificates.h"
 #include "common/limits.h"
 
 namespace grpc {
@@ -50,15 +51,19 @@ std::vector<EndpointMistake> MistakesOf(const ParticipantEndpoint& endpoint);
 // INVALID_ARGUMENT names the participant and the first setting that is wrong.
 absl::Status CheckEndpoint(const ParticipantEndpoint& endpoint);
 
-// A channel of its own, that never re-sends a call by itself and never looks for a service config. Certificate files
-// are re-read when they change. A connection has 20 s to come about; one that is lost or refused is tried again after
-// 0.1 s, and after up to 2 s when it goes on. Replies above `reply_bytes_max` end their call with RESOURCE_EXHAUSTED.
+// The certificates that the endpoint names; null when it names none. INVALID_ARGUMENT: what is wrong with them.
+absl::StatusOr<std::shared_ptr<HeldCertificates>> HoldCertificates(const ParticipantEndpoint& endpoint);
+
+// A channel of its own, that never re-sends a call by itself and never looks for a service config. `certificates` are
+// the endpoint's and must outlive it. A connection has 20 s to come about; one that is lost or refused is tried again
+// after 0.1 s, and after up to 2 s when it goes on. Replies above `reply_bytes_max` end their call with
+// RESOURCE_EXHAUSTED.
 //
 // What a participant sends ends its own call at most, with one exception: headers or trailers above
 // limits::kReplyMetadataBytesMax end the connection with all calls on it, because gRPC 1.51 takes them for a fault of
 // the connection. Peers are told of that limit; servers that heed it (gRPC's own do) answer that call alone with an
 // error. Compressed replies are not inflated: see call_answer.h.
-std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint,
+std::shared_ptr<grpc::Channel> MakeChannel(const ParticipantEndpoint& endpoint, const HeldCertificates* certificates,
                                            size_t reply_bytes_max = limits::kReplyBytesMax);
 
 // The content of the bearer token file without surrounding white space; empty when the endpoint has none.

@@ -69,7 +69,10 @@ absl::Status ParticipantInvoker::SetParticipants(const std::vector<ParticipantEn
       lines[endpoint.name] = present;
       continue;
     }
-    fresh.push_back(std::make_shared<ParticipantLine>(endpoint, MakeChannel(endpoint)));
+    auto certificates = HoldCertificates(endpoint);
+    if (!certificates.ok()) return certificates.status();
+    auto channel = MakeChannel(endpoint, certificates->get());
+    fresh.push_back(std::make_shared<ParticipantLine>(endpoint, *std::move(certificates), std::move(channel)));
     RefreshToken(fresh.back());
     lines[endpoint.name] = fresh.back();
   }
@@ -307,7 +310,7 @@ std::vector<ParticipantStatus> ParticipantInvoker::Status() const {
   std::vector<ParticipantStatus> all;
   MutexLock lock(&mu_);
   for (const auto& [name, line] : lines_) {
-    all.push_back({name, line->StateName(), line->waiting(), line->under_way()});
+    all.push_back({name, line->StateName(), line->waiting(), line->under_way(), line->certificates()});
   }
   return all;
 }

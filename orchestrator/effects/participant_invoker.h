@@ -35,6 +35,7 @@ struct ParticipantStatus {
   std::string channel_state;  // gRPC's name, e.g. "READY"
   size_t waiting = 0;
   size_t under_way = 0;  // lingering calls included
+  std::vector<CertificateStatus> certificates;
 };
 
 // Moments in which one thread has a command in its hands and another must not miss it.

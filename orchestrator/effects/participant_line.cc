@@ -4,8 +4,9 @@
 
 namespace tutti::effects {
 
-ParticipantLine::ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<grpc::Channel> channel)
-    : endpoint_(std::move(endpoint)), channel_(channel), stub_(channel) {}
+ParticipantLine::ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<HeldCertificates> certificates,
+                                 std::shared_ptr<grpc::Channel> channel)
+    : endpoint_(std::move(endpoint)), certificates_(std::move(certificates)), channel_(channel), stub_(channel) {}
 
 ParticipantLine::Admission ParticipantLine::Admit(const CallPtr& call) {
   std::list<CallPtr> ended;
@@ -150,6 +151,10 @@ size_t ParticipantLine::waiting() const {
 size_t ParticipantLine::under_way() const {
   MutexLock lock(&mu_);
   return under_way_.size();
+}
+
+std::vector<CertificateStatus> ParticipantLine::certificates() const {
+  return certificates_ == nullptr ? std::vector<CertificateStatus>() : certificates_->Status();
 }
 
 void ParticipantLine::SetBearerToken(std::string token) {

@@ -50,7 +50,9 @@ inline constexpr std::chrono::milliseconds kConnectPause(100);
 // run callbacks inside the functions that start and cancel calls.
 class ParticipantLine {
  public:
-  ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<grpc::Channel> channel);
+  // `certificates` are the channel's, or null.
+  ParticipantLine(ParticipantEndpoint endpoint, std::shared_ptr<HeldCertificates> certificates,
+                  std::shared_ptr<grpc::Channel> channel);
 
   const ParticipantEndpoint& endpoint() const { return endpoint_; }
   grpc::Channel& channel() { return *channel_; }
@@ -93,6 +95,7 @@ class ParticipantLine {
   std::string StateName() const;
   size_t waiting() const;
   size_t under_way() const;
+  std::vector<CertificateStatus> certificates() const;
 
   void SetBearerToken(std::string token);
   std::string bearer_token() const;
@@ -103,6 +106,7 @@ class ParticipantLine {
   bool MayHandOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const ParticipantEndpoint endpoint_;
+  const std::shared_ptr<HeldCertificates> certificates_;
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 

@@ -93,6 +93,9 @@ inline constexpr MetricName kReady{"tutti_ready", kGauge, "", "1 while requests 
 // Participants, as the orchestrator sees them.
 inline constexpr MetricName kParticipantReady{"tutti_participant_ready", kGauge, "participant",
                                               "1 while there is a connection that calls can go out on"};
+inline constexpr MetricName kParticipantConfigured{
+    "tutti_participant_configured", kGauge, "participant",
+    "1 for what participants.yaml has, 0 for what is called all the same"};
 inline constexpr MetricName kParticipantInFlight{"tutti_participant_calls_in_flight", kGauge, "participant",
                                                  "Calls handed over and not over, lingering ones included"};
 inline constexpr MetricName kParticipantQueued{"tutti_participant_calls_queued", kGauge, "participant",

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/limits.h"
+#include "common/logging.h"
 
 namespace tutti::server {
 namespace {
@@ -70,6 +71,23 @@ absl::StatusOr<std::vector<MissedParticipant>> FindMissed(const catalog::Catalog
   std::vector<MissedParticipant> result;
   for (auto& [participant, by] : missed) result.push_back({participant, by});
   return result;
+}
+
+void MissedParticipants::Set(const std::vector<MissedParticipant>& missed) {
+  std::set<std::string> names;
+  MutexLock lock(&mu_);
+  for (const MissedParticipant& one : missed) {
+    names.insert(one.participant);
+    if (names_.count(one.participant) != 0) continue;
+    Log(LogLevel::kWarning, "a participant that is called is not in participants.yaml",
+        {{"participant", one.participant}, {"called_by", one.by}});
+  }
+  names_ = std::move(names);
+}
+
+std::set<std::string> MissedParticipants::names() const {
+  MutexLock lock(&mu_);
+  return names_;
 }
 
 std::string Describe(const std::vector<MissedParticipant>& missed) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/mutex.h"
 #include "orchestrator/catalog/catalog.h"
 #include "orchestrator/store/saga_store.h"
 
@@ -22,6 +23,18 @@ struct MissedParticipant {
 absl::StatusOr<std::vector<MissedParticipant>> FindMissed(const catalog::Catalog& catalog,
                                                           const store::SagaReader& reader,
                                                           const std::set<std::string>& known);
+
+// Who is missed right now. Thread-safe.
+class MissedParticipants {
+ public:
+  // Logs a warning for each that was not missed before.
+  void Set(const std::vector<MissedParticipant>& missed);
+  std::set<std::string> names() const;
+
+ private:
+  mutable Mutex mu_;
+  std::set<std::string> names_ ABSL_GUARDED_BY(mu_);
+};
 
 // "payment (definition pay), seats (…)".
 std::string Describe(const std::vector<MissedParticipant>& missed);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
+#include "common/program_options.h"
 #include "orchestrator/definition/scalar.h"
 
 namespace tutti::server {
@@ -46,6 +47,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   options.grpc.address = "127.0.0.1:7500";
   std::string log_level = "info";
   CLI::App app("tutti-orchestrator: drives sagas over gRPC services and persists every decision");
+  AddVersion(&app, "tutti-orchestrator");
   app.add_option("--data-dir", options.data_dir, "Folder of the store; created when missing, one process at a time")
       ->required();
   app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP")->required();
@@ -75,7 +77,9 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
               "For API calls in flight; then their connections are broken (default 10s)");
   AddDuration(&app, "--reply-drain", &options.reply_drain_ms, "For participants still working (default 5s)");
-  app.add_option("--log-level", log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--log-level", log_level,
+                 "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
     if (!ParseLogLevel(log_level, &options.log_level)) {
@@ -87,6 +91,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
     *exit_code = app.exit(error);
     return std::nullopt;
   }
+  options.given = GivenOptions(app);
   return options;
 }
 

@@ -27,9 +27,10 @@ struct Options {
   int64_t sweep_interval_ms = 60'000;
   int64_t reply_drain_ms = 5'000;  // how long a shutdown waits for participants that are working
   LogLevel log_level = LogLevel::kInfo;
+  std::string given;  // what was said on the command line, defaults aside; for the log
 };
 
-// Unset when the process should end now, with *exit_code: --help, or a mistake that has been printed.
+// Unset when the process should end now, with *exit_code: --help, --version, or a mistake that has been printed.
 std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code);
 
 }  // namespace tutti::server

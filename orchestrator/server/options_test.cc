@@ -51,5 +51,11 @@ TEST_F(OptionsTest, RetentionIsLongerThanTheGrace) {
   EXPECT_TRUE(Parse({"--id-retention", "11s", "--command-horizon", "1s"}, &exit_code).has_value());
 }
 
+TEST_F(OptionsTest, WhatWasGivenIsToldForTheLog) {
+  int exit_code = 0;
+  EXPECT_EQ(Parse({"--shards", "2", "--sweep-interval", "5m"}, &exit_code)->given,
+            "--data-dir=d --participants=p.yaml --sweep-interval=5m");
+}
+
 }  // namespace
 }  // namespace tutti::server

@@ -45,17 +45,24 @@ absl::StatusOr<google::protobuf::FileDescriptorSet> Participants::FindSymbol(abs
   if (!token.ok()) {
     return absl::FailedPreconditionError(absl::StrCat("bearer_token_file: ", token.status().message()));
   }
-  return effects::FetchSymbol(ReflectionChannel(found->endpoint), symbol, *token);
+  const auto reflection = ReflectionOf(found->endpoint);
+  if (!reflection.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("tls: ", reflection.status().message()));
+  }
+  return effects::FetchSymbol(reflection->channel, symbol, *token);
 }
 
-std::shared_ptr<grpc::Channel> Participants::ReflectionChannel(const effects::ParticipantEndpoint& endpoint) {
+absl::StatusOr<Participants::Reflection> Participants::ReflectionOf(const effects::ParticipantEndpoint& endpoint) {
   MutexLock lock(&mu_);
   const auto found = participants_.find(endpoint.name);
   const bool known = found != participants_.end() && found->second.participant.endpoint == endpoint;
-  if (known && found->second.reflection != nullptr) return found->second.reflection;
-  std::shared_ptr<grpc::Channel> channel = effects::MakeChannel(endpoint, limits::kDescriptorBytesMax);
-  if (known) found->second.reflection = channel;
-  return channel;
+  if (known && found->second.reflection.channel != nullptr) return found->second.reflection;
+  auto certificates = effects::HoldCertificates(endpoint);
+  if (!certificates.ok()) return certificates.status();
+  Reflection reflection{.certificates = *certificates,
+                        .channel = effects::MakeChannel(endpoint, certificates->get(), limits::kDescriptorBytesMax)};
+  if (known) found->second.reflection = reflection;
+  return reflection;
 }
 
 std::optional<Participant> Participants::Find(absl::string_view name) const {

@@ -35,14 +35,18 @@ class Participants final : public saga::ParticipantTraitsSource, public definiti
                                                                  absl::string_view symbol) override;
 
  private:
+  struct Reflection {
+    std::shared_ptr<HeldCertificates> certificates;  // the channel's, or null
+    std::shared_ptr<grpc::Channel> channel;          // its limits are other than those of commands, so it is its own
+  };
   struct Entry {
     Participant participant;
-    std::shared_ptr<grpc::Channel> reflection;  // made when it is first asked; a slow set-up is paid once
+    Reflection reflection;  // made when it is first asked; a slow set-up is paid once
   };
 
   std::optional<Participant> Find(absl::string_view name) const;
-  // Its limits are other than those of commands, so it is a channel of its own.
-  std::shared_ptr<grpc::Channel> ReflectionChannel(const effects::ParticipantEndpoint& endpoint);
+  // INVALID_ARGUMENT: certificates that cannot be used.
+  absl::StatusOr<Reflection> ReflectionOf(const effects::ParticipantEndpoint& endpoint);
 
   mutable Mutex mu_;
   std::map<std::string, Entry, std::less<>> participants_ ABSL_GUARDED_BY(mu_);

@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include "common/certificate_metrics.h"
 #include "orchestrator/metrics/metric_names.h"
 
 namespace tutti::server {
@@ -16,12 +17,21 @@ void DescribeMailboxes(const shard::ShardRouter& router, Scrape* scrape) {
   }
 }
 
-void DescribeParticipants(const effects::ParticipantInvoker& invoker, Scrape* scrape) {
+void DescribeParticipants(const effects::ParticipantInvoker& invoker, const std::set<std::string>& missed,
+                          Scrape* scrape) {
+  std::set<std::string> without = missed;
   for (const effects::ParticipantStatus& participant : invoker.Status()) {
     const prometheus::Labels labels = {{"participant", participant.name}};
+    without.erase(participant.name);
+    scrape->Set(metrics::kParticipantConfigured, labels, 1);
     scrape->Set(metrics::kParticipantReady, labels, participant.channel_state == "READY" ? 1 : 0);
     scrape->Set(metrics::kParticipantInFlight, labels, static_cast<double>(participant.under_way));
     scrape->Set(metrics::kParticipantQueued, labels, static_cast<double>(participant.waiting));
+    DescribeCertificates(participant.certificates, "client", participant.name, scrape);
+  }
+  for (const std::string& name : without) {
+    scrape->Set(metrics::kParticipantConfigured, {{"participant", name}}, 0);
+    scrape->Set(metrics::kParticipantReady, {{"participant", name}}, 0);
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef TUTTI_ORCHESTRATOR_SERVER_SCRAPE_SOURCES_H_
 #define TUTTI_ORCHESTRATOR_SERVER_SCRAPE_SOURCES_H_
 
+#include <set>
 #include <string>
 
 #include "common/process_metrics.h"
@@ -12,7 +13,9 @@
 namespace tutti::server {
 
 void DescribeMailboxes(const shard::ShardRouter& router, Scrape* scrape);
-void DescribeParticipants(const effects::ParticipantInvoker& invoker, Scrape* scrape);
+// `missed` are called although they are not configured.
+void DescribeParticipants(const effects::ParticipantInvoker& invoker, const std::set<std::string>& missed,
+                          Scrape* scrape);
 void DescribeStore(const store::RocksDbStore& store, Scrape* scrape);
 // The file system that holds `path`. Nothing when it cannot be asked.
 void DescribeVolume(const std::string& path, Scrape* scrape);

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/certificate_metrics.h"
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/port_file.h"
 #include "orchestrator/metrics/metric_names.h"
-#include "orchestrator/server/missed_participants.h"
 #include "orchestrator/server/scrape_sources.h"
 
 namespace tutti::server {
@@ -22,12 +22,7 @@ std::set<std::string> NamesOf(const std::vector<Participant>& participants) {
   return names;
 }
 
-void WarnOfMissed(const std::vector<MissedParticipant>& missed) {
-  for (const MissedParticipant& one : missed) {
-    Log(LogLevel::kWarning, "a participant that is called is not in participants.yaml",
-        {{"participant", one.participant}, {"called_by", one.by}});
-  }
-}
+constexpr int64_t kMissedLookMs = 60'000;
 
 }  // namespace
 
@@ -95,7 +90,7 @@ absl::Status Server::LoadParticipants() {
   // Whoever starts the whole anew may bring the rest of the file later.
   const auto missed = FindMissed(*catalog_, *store_, NamesOf(*participants));
   if (!missed.ok()) return missed.status();
-  WarnOfMissed(*missed);
+  missed_.Set(*missed);
   return SetParticipants(*participants);
 }
 
@@ -113,13 +108,20 @@ absl::Status Server::CheckMissed(const std::vector<Participant>& participants) {
   const auto missed = FindMissed(*catalog_, *store_, NamesOf(participants));
   if (!missed.ok()) return missed.status();
   if (missed->empty() || options_.allow_missing) {
-    WarnOfMissed(*missed);
+    missed_.Set(*missed);
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(
       absl::StrCat(options_.participants_file, " lacks participants that are called: ", Describe(*missed),
                    "; name them again, or disable those definitions and let their sagas end, or start with "
                    "--allow-missing"));
+}
+
+void Server::LookForMissed() {
+  std::set<std::string> known;
+  for (const effects::ParticipantStatus& participant : invoker_->Status()) known.insert(participant.name);
+  const auto missed = FindMissed(*catalog_, *store_, known);
+  if (missed.ok()) missed_.Set(*missed);
 }
 
 void Server::ReloadParticipants() {
@@ -156,7 +158,7 @@ absl::Status Server::StartShards() {
   engine_metrics_.OnRecoveryOver(static_cast<double>(duration_ms) / 1000.0);
   process_metrics_->AddSource([this](Scrape* scrape) {
     DescribeMailboxes(*router_, scrape);
-    DescribeParticipants(*invoker_, scrape);
+    DescribeParticipants(*invoker_, missed_.names(), scrape);
     scrape->Set(metrics::kTimersPending, {}, static_cast<double>(timers_->size()));
   });
   Log(LogLevel::kInfo, "recovered", {{"duration_ms", absl::StrCat(duration_ms)}});
@@ -178,7 +180,7 @@ absl::Status Server::StartSweeping() {
 }
 
 absl::Status Server::Serve() {
-  definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get());
+  definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get(), &participants_);
   saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
       .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
@@ -187,9 +189,19 @@ absl::Status Server::Serve() {
   auto grpc_server = GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get()});
   if (!grpc_server.ok()) return grpc_server.status();
   grpc_server_ = *std::move(grpc_server);
+  process_metrics_->AddSource([this](Scrape* scrape) {
+    DescribeCertificates(grpc_server_->certificates(), "server", /*participant=*/"", scrape);
+  });
+  missed_thread_ = std::make_unique<PacedThread>(kMissedLookMs, [this] {
+    LookForMissed();
+    return kMissedLookMs;
+  });
   grpc_server_->SetServing(true);
   engine_metrics_.SetReady(true);
-  Log(LogLevel::kInfo, "serving", {{"port", absl::StrCat(grpc_server_->port())}});
+  Log(LogLevel::kInfo, "serving",
+      {{"port", absl::StrCat(grpc_server_->port())},
+       {"health_port", absl::StrCat(grpc_server_->health_port())},
+       {"metrics_port", absl::StrCat(metrics_listener_ == nullptr ? 0 : metrics_listener_->port())}});
   return absl::OkStatus();
 }
 
@@ -212,6 +224,7 @@ void Server::GoDown(int64_t reply_drain_ms) {
   if (std::exchange(down_, true)) return;
   engine_metrics_.SetReady(false);
   if (sweep_thread_ != nullptr) sweep_thread_->Stop();
+  if (missed_thread_ != nullptr) missed_thread_->Stop();
   if (grpc_server_ != nullptr) grpc_server_->Drain([this] { saga_service_->EndWaits(); });
   if (router_ != nullptr) router_->Drain(reply_drain_ms);
   if (invoker_ != nullptr) invoker_->Shutdown();

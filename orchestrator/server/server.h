@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/grpc_metrics.h"
 #include "common/metrics.h"
+#include "common/paced_thread.h"
 #include "common/process_metrics.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
@@ -21,6 +22,7 @@
 #include "orchestrator/metrics/engine_metrics.h"
 #include "orchestrator/metrics/saga_metrics.h"
 #include "orchestrator/retention/sweep_thread.h"
+#include "orchestrator/server/missed_participants.h"
 #include "orchestrator/server/options.h"
 #include "orchestrator/server/participants.h"
 #include "orchestrator/shard/shard_router.h"
@@ -50,6 +52,8 @@ class Server {
 
   // FAILED_PRECONDITION when somebody would miss what is not among them any more.
   absl::Status CheckMissed(const std::vector<Participant>& participants);
+  // What is missed changes when sagas end and definitions are enabled, too.
+  void LookForMissed();
   absl::Status SetParticipants(const std::vector<Participant>& participants);
 
   // First of all, so that a long recovery can be watched.
@@ -69,6 +73,7 @@ class Server {
   metrics::SagaMetrics saga_metrics_{process_metrics_->registry(), &clock_};
   GrpcMetrics grpc_metrics_{process_metrics_->registry()};
   Participants participants_;
+  MissedParticipants missed_;
   saga::StateMachine machine_{options_.saga, &participants_};
   effects::WatchHub hub_;
   std::unique_ptr<store::RocksDbStore> store_;
@@ -81,6 +86,7 @@ class Server {
   std::unique_ptr<api::CatalogDefinitions> definitions_;
   std::unique_ptr<api::SagaService> saga_service_;
   std::unique_ptr<api::DefinitionService> definition_service_;
+  std::unique_ptr<PacedThread> missed_thread_;
   std::unique_ptr<MetricsListener> metrics_listener_;
   std::unique_ptr<GrpcServer> grpc_server_;
 };

@@ -8,7 +8,10 @@
 
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
 #include "grpcpp/create_channel.h"
@@ -38,6 +41,35 @@ class TakenPort {
   const int socket_;
   std::string address_;
 };
+
+// What the server with these ports answers to a scrape about who is configured and ready.
+std::string ParticipantGauges(const std::string& port_file) {
+  std::string ports;
+  std::getline(std::ifstream(port_file), ports);
+  int port = 0;
+  const size_t at = ports.find("\"metrics\":");
+  TUTTI_CHECK(at != std::string::npos && std::sscanf(ports.c_str() + at, "\"metrics\":%d", &port) == 1,
+              "no port of metrics");
+  const int connection = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<uint16_t>(port))};
+  address.sin_addr = {htonl(INADDR_LOOPBACK)};
+  TUTTI_CHECK(::connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "no connection");
+  const std::string request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  TUTTI_CHECK(::send(connection, request.data(), request.size(), 0) == static_cast<ssize_t>(request.size()),
+              "no request");
+  std::string page;
+  char buffer[65536];
+  for (ssize_t n = 0; (n = ::recv(connection, buffer, sizeof(buffer), 0)) > 0;) page.append(buffer, n);
+  ::close(connection);
+  std::string gauges;
+  std::istringstream text(page);
+  for (std::string line; std::getline(text, line);) {
+    const bool wanted =
+        absl::StartsWith(line, "tutti_participant_configured{") || absl::StartsWith(line, "tutti_participant_ready{");
+    if (wanted) absl::StrAppend(&gauges, absl::StripAsciiWhitespace(line), "\n");
+  }
+  return gauges;
+}
 
 class ServerTest : public testing::Test {
  protected:
@@ -128,6 +160,33 @@ TEST_F(ServerTest, AReloadThatTakesAwayWhatIsCalledIsRefusedUnlessItIsMeant) {
               testing::AllOf(testing::HasSubstr("were not reloaded"), testing::HasSubstr("shop (definition buy)")));
   EXPECT_THAT(reload(true), testing::AllOf(testing::HasSubstr("\"participants reloaded\""),
                                            testing::HasSubstr("\"called_by\":\"definition buy\"")));
+}
+
+// Left without its participant at the start, and taken away by a reload that is meant.
+TEST_F(ServerTest, WhoIsMissedIsToldByGaugesForAsLongAsItIsCalled) {
+  LeaveOpenSagas(1);
+  options_.allow_missing = true;
+  options_.metrics_address = "127.0.0.1:0";
+  options_.port_file = folder_.path() / "ports";
+  const auto write = [&](const std::string& name) {
+    std::ofstream(options_.participants_file)
+        << "participants:\n  " << name << ": {target: \"unix:/nonexistent/shop\"}\n";
+  };
+  write("depot");
+  auto server = Server::Start(options_);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const auto metrics = [&] { return ParticipantGauges(options_.port_file); };
+  const std::string missing = "tutti_participant_configured{participant=\"shop\"} 0";
+  const std::string unready = "tutti_participant_ready{participant=\"shop\"} 0";
+  EXPECT_THAT(metrics(), testing::AllOf(testing::HasSubstr(missing), testing::HasSubstr(unready),
+                                        testing::HasSubstr("tutti_participant_configured{participant=\"depot\"} 1")));
+  write("shop");
+  (*server)->ReloadParticipants();
+  EXPECT_THAT(metrics(), testing::AllOf(testing::HasSubstr("tutti_participant_configured{participant=\"shop\"} 1"),
+                                        testing::HasSubstr(unready), testing::Not(testing::HasSubstr("depot"))));
+  write("depot");
+  (*server)->ReloadParticipants();
+  EXPECT_THAT(metrics(), testing::AllOf(testing::HasSubstr(missing), testing::HasSubstr(unready)));
 }
 
 TEST(ParticipantsTest, AReplacementReplacesEveryTrait) {

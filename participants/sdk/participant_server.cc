@@ -6,12 +6,17 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "common/certificate_metrics.h"
 #include "common/descriptor_limit.h"
 #include "common/grpc_metrics.h"
+#include "common/library_logs.h"
+#include "common/log_level_file.h"
 #include "common/logging.h"
 #include "common/metrics.h"
 #include "common/paced_thread.h"
 #include "common/port_file.h"
+#include "common/program_options.h"
+#include "common/version.h"
 #include "participants/sdk/fault_service.h"
 
 namespace tutti::participant {
@@ -23,6 +28,8 @@ constexpr int64_t kSweepPauseMs = 50;  // between two bites of the inbox
 // Members are destroyed from the last to the first: the server's calls end before what they use.
 class Server final : public ParticipantServer {
  public:
+  ~Server() override { process_metrics_->DropSources(); }
+
   absl::Status Init(const ParticipantSpec& spec, const ParticipantOptions& options) {
     if (options.inbox_life_ms < kInboxLifeMsMin) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -53,6 +60,9 @@ class Server final : public ParticipantServer {
     absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(grpc_options, services);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
+    process_metrics_->AddSource([this](Scrape* scrape) {
+      DescribeCertificates(server_->certificates(), "server", /*participant=*/"", scrape);
+    });
     server_->SetServing(true);
     sweeper_ = std::make_unique<InboxSweeper>(
         db_.get(), committer_.get(),
@@ -127,7 +137,9 @@ void AddFlags(CLI::App& app, Flags* flags) {
   app.add_option("--inbox-life-days", flags->inbox_life_days, "how long a command's outcome is remembered")
       ->check(CLI::Range(1, 3650))
       ->capture_default_str();
-  app.add_option("--log-level", flags->log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--log-level", flags->log_level,
+                 "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")
+      ->capture_default_str();
 }
 
 int Fail(const absl::Status& status) {
@@ -150,6 +162,7 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   CLI::App app(absl::StrCat("tutti-", spec.name, ": a participant with a barrier and a database of its own"));
   Flags flags;
   AddFlags(app, &flags);
+  AddVersion(&app, absl::StrCat("tutti-", spec.name));
   CLI11_PARSE(app, argc, argv);
   LogLevel level;
   if (!ParseLogLevel(flags.log_level, &level)) {
@@ -158,7 +171,17 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   }
   flags.options.inbox_life_ms = flags.inbox_life_days * kDayMs;
   InitLogging(spec.name, level);
-
+  TakeOverLibraryLogs();
+  Log(LogLevel::kInfo, "starting",
+      {{"version", kVersion},
+       {"revision", kRevision},
+       {"options", GivenOptions(app)},
+       {"data_dir", flags.options.data_dir},
+       {"listen", flags.options.grpc.address},
+       {"health_listen", flags.options.grpc.health_address},
+       {"metrics_listen", flags.options.metrics_listen}});
+  const auto read_log_level = [&] { ReadLogLevel(flags.options.data_dir, level); };
+  read_log_level();
   absl::StatusOr<std::unique_ptr<ParticipantServer>> server = ParticipantServer::Start(spec, flags.options);
   if (!server.ok()) return Fail(server.status());
   if (!flags.port_file.empty()) {
@@ -169,7 +192,7 @@ int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec) {
   }
   Log(LogLevel::kInfo, "serving",
       {{"grpc_port", std::to_string((*server)->port())}, {"metrics_port", std::to_string((*server)->metrics_port())}});
-  WaitForTermination();
+  WaitForTermination(read_log_level);
   Log(LogLevel::kInfo, "draining");
   (*server)->Drain();
   Log(LogLevel::kInfo, "stopped");

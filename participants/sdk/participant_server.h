@@ -45,7 +45,7 @@ class ParticipantServer {
   virtual void Drain() = 0;              // finishes calls in flight; blocks
 };
 
-// Parses flags, serves until SIGTERM or SIGINT, drains. Returns the exit status.
+// Parses flags, serves until SIGTERM or SIGINT, drains. SIGHUP reads the log level again. Returns the exit status.
 int ParticipantMain(int argc, char** argv, const ParticipantSpec& spec);
 
 }  // namespace tutti::participant

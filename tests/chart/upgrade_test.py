@@ -18,9 +18,10 @@ from helm import CHART, NAMESPACE, RELEASE, HelmError
 CORE, APPS = "/api/v1", "/apis/apps/v1"
 
 
-def resources(version, name, kind):
+def resources(version, name, kind, **more):
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": [
-        {"name": name, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": ["get", "list"]}]}
+        {"name": plural, "singularName": singular.lower(), "namespaced": True, "kind": singular, "verbs": ["get", "list"]}
+        for plural, singular in {name: kind, **more}.items()]}
 
 
 def listing(version, kind, items):
@@ -35,7 +36,8 @@ class Cluster(http.server.BaseHTTPRequestHandler):
         answer = {
             APPS: resources("apps/v1", "statefulsets", "StatefulSet"),
             f"{APPS}/namespaces/{NAMESPACE}/statefulsets": listing("apps/v1", "StatefulSet", self.server.sets),
-            CORE: resources("v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+            CORE: resources("v1", "persistentvolumeclaims", "PersistentVolumeClaim", configmaps="ConfigMap"),
+            **{f"{CORE}/namespaces/{NAMESPACE}/configmaps/{item['metadata']['name']}": item for item in self.server.maps},
             f"{CORE}/namespaces/{NAMESPACE}/persistentvolumeclaims": listing("v1", "PersistentVolumeClaim", self.server.claims),
         }.get(path)
         body = json.dumps(answer or {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound",
@@ -52,10 +54,10 @@ class Cluster(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def cluster(sets, claims):
-    """A kubeconfig for a cluster that has these StatefulSets and claims, and the paths that were asked for."""
+def cluster(sets, claims, maps):
+    """A kubeconfig for a cluster that has these StatefulSets, claims and ConfigMaps, and the paths that were asked for."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cluster)
-    server.sets, server.claims, server.asked = sets, claims, []
+    server.sets, server.claims, server.maps, server.asked = sets, claims, maps, []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
@@ -91,8 +93,8 @@ def claims_of(sets):
             for item in sets for claim in item["spec"].get("volumeClaimTemplates") or []]
 
 
-def upgrade(sets, *args, release=RELEASE, chart=CHART, by=("--is-upgrade",), claims=None):
-    with cluster(sets, claims_of(sets) if claims is None else claims) as (config, asked):
+def upgrade(sets, *args, release=RELEASE, chart=CHART, by=("--is-upgrade",), claims=None, maps=()):
+    with cluster(sets, claims_of(sets) if claims is None else claims, maps) as (config, asked):
         text = helm.helm("template", release, chart, "--namespace", NAMESPACE, "--dry-run=server", "--kubeconfig", config,
                          "--kube-context", "it", *by, *args)
     return helm.load(text), asked
@@ -172,6 +174,20 @@ class UpgradeTest(unittest.TestCase):
         self.refused("--cascade=orphan t-tutti\n", installed("--set", own))
         self.refused("--cascade=orphan t-tutti\n", installed(), "--set", "orchestrator.persistence.enabled=false")
         upgrade(installed("--set", own), "--set", own)
+
+    def test_a_participant_does_not_vanish_unheard(self):
+        external = ("--set-json", 'participants.external={"stock": {"target": "dns:///stock:1"}, "mail": {"target": "dns:///mail:1"}}')
+        maps = [item for item in helm.objects(*external) if item["kind"] == "ConfigMap"]
+        upgrade(installed(), *external, maps=maps)
+        one = ("--set-json", 'participants.external={"stock": {"target": "dns:///stock:2"}, "amil": {"target": "dns:///mail:1"}}')
+        self.refused("would lose the participants it has now: mail[.]", installed(), *one, maps=maps)
+        said = self.refused("it has now: mail, stock[.]", installed(), maps=maps)
+        self.assertIn("allowMissingParticipants=true", said)
+        upgrade(installed(), "--set", "allowMissingParticipants=true", maps=maps)
+        upgrade(installed(), *external, maps=[item for item in helm.objects() if item["kind"] == "ConfigMap"])
+        without = ("--set", "participants.token.enabled=false,test.enabled=false,"
+                   "definitions.builtIn.book-ticket=false,definitions.builtIn.book-ticket-impatient=false")
+        self.refused("it has now: .*token", installed(*without), *without, maps=maps)
 
     def test_claims_without_their_stateful_set_are_not_forgotten(self):
         """As when it was deleted to be made anew, and names changed on the way."""

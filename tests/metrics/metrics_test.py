@@ -4,12 +4,14 @@ restart and with a participant down; and that headers, docs/metrics.md and /metr
 import os
 import re
 import sys
+import tempfile
 import time
 
 import grpc
 
 from stack.processes import wait_until
 from stack.scrape import scrape
+from stack.sealed import Sealed
 from stack.services import pages, struct
 from stack.stack import Stack, repository
 from stack.world import World
@@ -266,7 +268,8 @@ def a_participant_goes_and_comes(play):
 
 
 def main():
-    with Stack(sys.argv[1]) as stack:
+    with tempfile.TemporaryDirectory(prefix="tutti-sealed-") as folder, Sealed(folder) as sealed, \
+            Stack(sys.argv[1], foreign={"sealed": sealed.settings()}) as stack:
         for path in (os.path.join(SAGAS, f"{BOOKING}.yaml"), os.path.join(SAGAS, f"{IMPATIENT}.yaml"),
                      os.path.join(HERE, f"{DEADLINE}.yaml")):
             stack.apply_definition(path)

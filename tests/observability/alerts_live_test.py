@@ -9,9 +9,11 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -23,6 +25,7 @@ import prometheus
 from latecomer import Latecomer
 from prometheus import Prometheus
 from stack.processes import StackError, wait_until
+from stack.sealed import Sealed
 from stack.services import struct
 from stack.stack import Stack, repository
 from stack.volume import Volume
@@ -66,8 +69,9 @@ def repeated(act, every):
 class Drills:
     """Each drill is a context: the fault is there inside, and mended outside. Its name is its alert's."""
 
-    def __init__(self, stack, latecomer):
+    def __init__(self, stack, latecomer, sealed):
         self.stack = stack
+        self.sealed = sealed
         self.switch = stack.switch
         self.latecomer = latecomer
         self.troubles = Troubles(stack, seats=20000)
@@ -223,6 +227,41 @@ class Drills:
         self.stack.restart("token")
 
     @contextlib.contextmanager
+    def participant_missing(self):
+        """participants.yaml lacks one that an enabled definition calls, and is taken all the same."""
+        settings = self.stack.foreign.pop("latecomer")
+        self.reload()
+        yield {"participant": "latecomer"}
+        self.stack.foreign["latecomer"] = settings
+        self.reload()
+
+    def reload(self):
+        self.stack.write_participants_file()
+        self.stack.processes["orchestrator"].popen.send_signal(signal.SIGHUP)
+
+    @contextlib.contextmanager
+    def renewed(self, content):
+        """The CA of a participant is replaced."""
+        with open(self.sealed.ca, "rb") as file:
+            good = file.read()
+        self.write_ca(content)
+        yield {"side": "client", "participant": "sealed", "kind": "ca"}
+        self.write_ca(good)
+
+    def write_ca(self, content):
+        with open(self.sealed.ca, "wb") as file:
+            file.write(content)
+
+    def certificate_rejected(self):
+        with open(self.sealed.ca, "rb") as file:
+            content = file.read()
+        return self.renewed(content[:len(content) // 2])
+
+    def certificate_ending(self):
+        """The connection that stands goes on."""
+        return self.renewed(self.sealed.make("ending", days=10)[0])
+
+    @contextlib.contextmanager
     def restarting(self):
         """The token service ends again and again, as soon as it has been seen."""
         def crash():
@@ -331,16 +370,18 @@ def main():
     prometheus.tool("prometheus")
     with open(prometheus.RULES, encoding="utf-8") as file:
         rules = prometheus.shortened(file.read())
-    with Latecomer() as latecomer, \
-            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE], plain=voucher(args.build_dir),
-                         foreign={"latecomer": latecomer.settings(args.build_dir)},
+    with tempfile.TemporaryDirectory(prefix="tutti-sealed-") as folder, Latecomer() as latecomer, \
+            Sealed(folder) as sealed, \
+            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE, "--allow-missing"],
+                         plain=voucher(args.build_dir),
+                         foreign={"latecomer": latecomer.settings(args.build_dir), "sealed": sealed.settings()},
                          volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \
             Prometheus(stack, rules) as prometheus_:
         wanted = {alert: name for alert, name in alerts().items() if not args.only or alert in args.only}
         left_out = []
         if not stack.volume.can_be_full:
             left_out = [alert for alert in ("TuttiDiskFilling",) if wanted.pop(alert, None)]
-        drills = Drills(stack, latecomer)
+        drills = Drills(stack, latecomer, sealed)
         with Stream(drills.troubles.start, per_second=10):
             time.sleep(5)
             early = {alert: len(found) for alert, found in prometheus_.firing().items() if alert in wanted}

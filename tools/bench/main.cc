@@ -2,11 +2,13 @@
 #include <CLI/CLI.hpp>
 
 #include "common/grpc_server.h"
+#include "common/program_options.h"
 #include "tools/bench/roles.h"
 
 int main(int argc, char** argv) {
   CLI::App app("tutti-bench: load and null processes of tools/bench.sh");
   app.require_subcommand(1);
+  tutti::AddVersion(&app, "tutti-bench");
   tutti::bench::ServeOptions serve;
   tutti::bench::LoadOptions load;
   int exit_code = 0;

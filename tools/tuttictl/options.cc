@@ -6,6 +6,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "common/program_options.h"
 #include "tools/tuttictl/completion.h"
 
 namespace tutti::ctl {
@@ -194,6 +195,7 @@ std::unique_ptr<CLI::App> BuildApp(Options* options, std::string* shell) {
   auto app = std::make_unique<CLI::App>(
       "Applies definitions, steers sagas and mends parked ones, at a Tutti orchestrator.", "tuttictl");
   app->footer(kFooter);
+  AddVersion(app.get(), "tuttictl");
   app->require_subcommand(1);
   AddConnection(app.get(), options);
   AddChoice(app.get(), "-o,--output", kFormats, "table", &options->format, "How to print data");

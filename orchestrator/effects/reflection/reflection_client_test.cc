@@ -108,7 +108,7 @@ class FakeServer {
   std::shared_ptr<grpc::Channel> ParticipantChannel(size_t reply_bytes_max) const {
     ParticipantEndpoint endpoint;
     endpoint.target = absl::StrCat("127.0.0.1:", port_);
-    return MakeChannel(endpoint, reply_bytes_max);
+    return MakeChannel(endpoint, /*certificates=*/nullptr, reply_bytes_max);
   }
 
  private:
@@ -278,7 +278,7 @@ TEST(ReflectionClientTest, ItWaitsForAConnectionThatTakesItsTime) {
                        });
   effects::ParticipantEndpoint endpoint;
   endpoint.target = absl::StrCat("127.0.0.1:", far.port());
-  EXPECT_TRUE(absl::IsNotFound(FetchSymbol(MakeChannel(endpoint), "shop.Shop").status()));
+  EXPECT_TRUE(absl::IsNotFound(FetchSymbol(MakeChannel(endpoint, /*certificates=*/nullptr), "shop.Shop").status()));
 }
 
 TEST(ReflectionClientTest, NobodyListeningIsUnavailable) {
