@@ -23,6 +23,8 @@ constexpr int64_t kSweepPauseMs = 50;  // between two bites of the inbox
 // Members are destroyed from the last to the first: the server's calls end before what they use.
 class Server final : public ParticipantServer {
  public:
+  ~Server() override { process_metrics_->DropSources(); }
+
   absl::Status Init(const ParticipantSpec& spec, const ParticipantOptions& options) {
     if (options.inbox_life_ms < kInboxLifeMsMin) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -53,6 +55,7 @@ class Server final : public ParticipantServer {
     absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Start(grpc_options, services);
     if (!server.ok()) return server.status();
     server_ = *std::move(server);
+    process_metrics_->AddSource([this](Scrape* scrape) { DescribeListener(server_->listener(), scrape); });
     server_->SetServing(true);
     sweeper_ = std::make_unique<InboxSweeper>(
         db_.get(), committer_.get(),
