@@ -515,6 +515,34 @@ TEST(ConnectionsTest, AnIdleOneEndsAndItsClientComesBackUnawares) {
   EXPECT_FALSE(watch->Finish().ok());
 }
 
+// HTTP/2's preface and empty settings, and nothing ever after.
+constexpr char kHello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0";
+
+TEST(ConnectionsTest, WhoVanishedIsFoundOutAndWhoIsOnlySilentStays) {
+  GrpcServerOptions options;
+  options.connections.keepalive_ms = 50;
+  options.connections.keepalive_timeout_ms = 100;
+  auto server = MustStart(options);
+  auto stub = Health::NewStub(ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  auto watch = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  for (int round = 0; round < 4; ++round) {
+    RawClient vanished(server->port());
+    ASSERT_TRUE(vanished.Send(absl::string_view(kHello, sizeof(kHello))));
+    bool ended = false;
+    vanished.ReadAll(&ended);
+    EXPECT_TRUE(ended) << round;
+  }
+  server->SetServing(true);
+  ASSERT_TRUE(watch->Read(&response)) << "it answered every ping";
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  context.TryCancel();
+  EXPECT_FALSE(watch->Finish().ok());
+}
+
 TEST(ConnectionsTest, APeerHasHalfOfThemAndIsToldAtOnce) {
   GrpcServerOptions options;
   options.connections.max = 8;

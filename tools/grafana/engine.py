@@ -89,11 +89,15 @@ RECOVERY = ("Recovery", [
 
 RESOURCES = ("Resources", [
     lines("Processor", "Cores in use, by process.", "short",
-          query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}")),
+          query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}"), width=6),
     lines("Memory", "Resident memory, by process.", "bytes",
-          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}")),
+          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}"), width=6),
     lines("File descriptors", "Part of the limit in use, by process.", "percentunit",
-          query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1),
+          query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1, width=6),
+    lines("Connections", "To the gRPC port, by process; and those that were refused.", "short",
+          query(f"tutti_api_connections{{{PLACE}}}", "{{job}} {{instance}}"),
+          query(f"rate(tutti_api_connections_refused_total{{{PLACE}}}[$__rate_interval])",
+                "{{job}} {{instance}} refused a second: {{bound}}"), width=6),
 ])
 
 
