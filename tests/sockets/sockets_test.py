@@ -4,6 +4,7 @@ served as soon as there is room, and health and metrics tell what is the matter.
 import os
 import resource
 import socket
+import subprocess
 import sys
 import unittest
 import urllib.request
@@ -44,7 +45,7 @@ class SocketsTest(unittest.TestCase):
         ours = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (ours[1], ours[1]))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, ours)
-        self.stack = Stack(BUILD_DIR, orchestrator_args=["--health-listen", "127.0.0.1:0"])
+        self.stack = Stack(BUILD_DIR, orchestrator_args=["--health-listen", "127.0.0.1:0", "--drain-delay", "2s"])
         self.process = self.stack.processes["orchestrator"]
         # The limit is there before the program starts, and it cannot raise it.
         self.process.argv[:0] = ["prlimit", f"--nofile={LIMIT}:{LIMIT}"]
@@ -129,7 +130,28 @@ class SocketsTest(unittest.TestCase):
         self.assertEqual(self.metric("tutti_api_listening"), 1)
         for text in ("connections cannot be accepted", "health says NOT_SERVING", "accepts connections again"):
             self.assertTrue(self.logged(text), text)
-        self.assertEqual(self.process.terminate(), 0)
+
+    def test_a_drain_is_watched_to_its_end(self):
+        probe = self.new_channel("health")
+        silent = connect(self.process.ports["metrics"])
+        self.connections = [silent]
+        self.process.popen.terminate()
+        wait_until("the drain", lambda: self.health(probe) == NOT_SERVING)
+        self.assertEqual(self.metric("tutti_ready"), 0)
+        self.assertEqual(self.health(self.new_channel()), NOT_SERVING, "whoever comes now is told")
+        self.assertEqual(self.process.popen.wait(30), 0)
+        self.assertTrue(ended(silent))
+
+    def test_a_port_that_is_taken_is_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            for option in ("--listen", "--health-listen", "--metrics-listen"):
+                options = {"--data-dir": os.path.join(self.stack.work_dir, "second"),
+                           "--participants": self.stack.participants_file, "--listen": "127.0.0.1:0", option: address}
+                done = subprocess.run([self.stack.binary("tutti-orchestrator"), *sum(options.items(), ())],
+                                      capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"cannot listen on {address}: Address already in use", done.stderr)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,10 @@ STORE = ("Store", [
 ])
 
 RECOVERY = ("Recovery", [
-    lines("Serving", "0 while it recovers or drains.", "short",
-          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"), max=1, width=6),
+    lines("Serving", "0 while it recovers or drains; and for connections, while a process takes no new ones.", "short",
+          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"),
+          query(f"min by (job, instance) (tutti_api_listening{{{PLACE}}})", "{{job}} {{instance}} connections"),
+          max=1, width=6),
     lines("Recovery", "Length of the last recovery; a step marks a restart.", "s",
           query(f"max by (instance) (tutti_recovery_duration_seconds{{{PLACE}}})", "{{instance}}"), width=6),
     lines("Unreadable records", "Sagas that stand still because their record cannot be read.", "short",
