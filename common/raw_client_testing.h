@@ -50,13 +50,16 @@ class RawClient {
   bool Send(absl::string_view bytes) {
     return send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
-  // All that comes until the other side ends; *ended is false when it did not.
-  std::string ReadAll(bool* ended = nullptr) {
+  // All that comes until the other side ends; *ended is false when it did not. *reset: it did not wait for what was
+  // sent.
+  std::string ReadAll(bool* ended = nullptr, bool* reset = nullptr) {
     std::string all;
     char buffer[4096];
     ssize_t bytes;
     while ((bytes = recv(descriptor_, buffer, sizeof(buffer), 0)) > 0) all.append(buffer, static_cast<size_t>(bytes));
-    if (ended != nullptr) *ended = bytes == 0 || errno == ECONNRESET;
+    const bool was_reset = bytes < 0 && errno == ECONNRESET;
+    if (ended != nullptr) *ended = bytes == 0 || was_reset;
+    if (reset != nullptr) *reset = was_reset;
     return all;
   }
   bool EndsUnanswered() {

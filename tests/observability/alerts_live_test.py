@@ -271,10 +271,10 @@ class Drills:
 
     @contextlib.contextmanager
     def api_deaf(self):
-        """All descriptors that connections may take are taken."""
+        """All descriptors that connections may take are taken: three quarters of those that there may be."""
         pid = self.stack.processes["orchestrator"].popen.pid
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 20, limits[1]))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) * 5 // 4, limits[1]))
         yield {"job": "tutti-orchestrator"}
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
