@@ -19,8 +19,8 @@ FROM ${DEBIAN}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
       ca-certificates \
-      libabsl20220623 libgrpc++1.51 libgrpc29 libjemalloc2 libprometheus-cpp-core1.0 libprometheus-cpp-pull1.0 libprotobuf32 \
-      librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 \
+      libabsl20220623 libgrpc++1.51 libgrpc29 libjemalloc2 libprometheus-cpp-core1.0 libprotobuf32 \
+      librocksdb7.8 libspdlog1.10 libssl3 libyaml-cpp0.7 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
  && install -d -o 10001 -g 10001 /var/lib/tutti
 COPY --from=build /out/ /usr/bin/

@@ -67,4 +67,13 @@ prometheus::Counter& GrpcMetrics::RequestsOf(Series& series, int code) {
   return *counter;
 }
 
+void DescribeListener(const AcceptorStatus& status, Scrape* scrape) {
+  scrape->Set(kApiListening, {}, status.accepting && status.has_room ? 1 : 0);
+  scrape->Set(kApiConnections, {}, static_cast<double>(status.connections));
+  for (size_t i = 0; i < kConnectionRefusals; ++i) {
+    scrape->Set(kApiConnectionsRefused, {{"bound", ToString(static_cast<ConnectionRefusal>(i))}},
+                static_cast<double>(status.refused[i]));
+  }
+}
+
 }  // namespace tutti

@@ -1,4 +1,4 @@
-// Rate, errors and duration of a gRPC server's calls.
+// Rate, errors and duration of a gRPC server's calls, and its listener.
 #ifndef TUTTI_COMMON_GRPC_METRICS_H_
 #define TUTTI_COMMON_GRPC_METRICS_H_
 
@@ -9,6 +9,7 @@
 #include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "common/call_observer.h"
+#include "common/connection_acceptor.h"
 #include "common/mutex.h"
 #include "common/process_metrics.h"
 
@@ -42,6 +43,9 @@ class GrpcMetrics final : public CallObserver {
   Mutex mu_;
   absl::node_hash_map<std::string, Series> series_ ABSL_GUARDED_BY(mu_);
 };
+
+// For ProcessMetrics::AddSource.
+void DescribeListener(const AcceptorStatus& status, Scrape* scrape);
 
 }  // namespace tutti
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #include "common/health_service.h"
 #include "common/limits.h"
 #include "common/mutex.h"
+#include "common/raw_client_testing.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -470,6 +472,144 @@ TEST(BoundsTest, TooManyHeadersEndTheirCallAndNotItsNeighbours) {
   HoldingService service;
   auto server = MustStart({}, {&service});
   ExpectThatOnlyTheCallWithTooManyHeadersEnds(ChannelTo(server->port()), &service);
+}
+
+TEST(ConnectionsTest, WhoSaysNothingIsLeft) {
+  GrpcServerOptions options;
+  options.health_address = "127.0.0.1:0";
+  options.connections.handshake_ms = 200;
+  auto server = MustStart(options);
+  for (const int port : {server->port(), server->health_port()}) {
+    RawClient silent(port);
+    RawClient half(port);
+    ASSERT_TRUE(half.Send("PRI * HTTP/2.0\r\n\r\nSM"));
+    for (RawClient* client : {&silent, &half}) {
+      bool ended = false;
+      client->ReadAll(&ended);
+      EXPECT_TRUE(ended);
+    }
+  }
+}
+
+TEST(ConnectionsTest, AnIdleOneEndsAndItsClientComesBackUnawares) {
+  GrpcServerOptions options;
+  options.connections.idle_ms = 100;
+  auto server = MustStart(options);
+  const auto watching = ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials());
+  auto stub = Health::NewStub(watching);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  auto watch = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  const auto calling = ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials());
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(CheckHealth(calling, "", &response).ok()) << round;
+    EXPECT_TRUE(Await([&] { return calling->GetState(false) != GRPC_CHANNEL_READY; })) << round;
+  }
+  EXPECT_EQ(watching->GetState(false), GRPC_CHANNEL_READY) << "a call that is open is no idleness";
+  server->SetServing(true);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  context.TryCancel();
+  EXPECT_FALSE(watch->Finish().ok());
+}
+
+// HTTP/2's preface and empty settings, and nothing ever after.
+constexpr char kHello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0";
+
+TEST(ConnectionsTest, WhoVanishedIsFoundOutAndWhoIsOnlySilentStays) {
+  GrpcServerOptions options;
+  options.connections.keepalive_ms = 50;
+  options.connections.keepalive_timeout_ms = 100;
+  auto server = MustStart(options);
+  auto stub = Health::NewStub(ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  auto watch = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(watch->Read(&response));
+  for (int round = 0; round < 4; ++round) {
+    RawClient vanished(server->port());
+    ASSERT_TRUE(vanished.Send(absl::string_view(kHello, sizeof(kHello))));
+    bool ended = false;
+    vanished.ReadAll(&ended);
+    EXPECT_TRUE(ended) << round;
+  }
+  server->SetServing(true);
+  ASSERT_TRUE(watch->Read(&response)) << "it answered every ping";
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  context.TryCancel();
+  EXPECT_FALSE(watch->Finish().ok());
+}
+
+TEST(ConnectionsTest, APeerHasHalfOfThemAndIsToldAtOnce) {
+  GrpcServerOptions options;
+  options.connections.max = 8;
+  options.connections.look_ms = 5;
+  auto server = MustStart(options);
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 4; ++i) clients.emplace_back(server->port());
+  ASSERT_TRUE(Await([&] { return server->listener().connections == 4; }));
+  RawClient beyond(server->port());
+  EXPECT_TRUE(beyond.EndsUnanswered());
+  EXPECT_TRUE(Await([&] { return server->listener().refused[static_cast<size_t>(ConnectionRefusal::kPeer)] == 1; }));
+  clients.clear();
+  EXPECT_TRUE(Await([&] {
+    HealthCheckResponse response;
+    return CheckHealth(ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials()), "", &response).ok();
+  })) << "what they leave is free again";
+}
+
+// The soft limit of descriptors, until the end of the scope.
+class DescriptorsLimited {
+ public:
+  explicit DescriptorsLimited(size_t count) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit now = {.rlim_cur = count, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~DescriptorsLimited() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+HealthCheckResponse::ServingStatus StatusOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
+  HealthCheckResponse response;
+  return CheckHealth(channel, service, &response).ok() ? response.status() : HealthCheckResponse::UNKNOWN;
+}
+
+TEST(ConnectionsTest, HealthSaysWhenNobodyIsAcceptedAndWhenTheyAreAgain) {
+  GrpcServerOptions options;
+  options.health_address = "127.0.0.1:0";
+  options.connections.look_ms = 5;
+  options.connections.deaf_after_ms = 100;
+  options.connections.lost_after_ms = 300;
+  auto server = MustStart(options);
+  server->SetServing(true);
+  const auto api = ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials());
+  const auto probe = ChannelOfItsOwn(server->health_port(), grpc::InsecureChannelCredentials());
+  ASSERT_EQ(StatusOf(api, ""), HealthCheckResponse::SERVING);
+  ASSERT_EQ(StatusOf(probe, kLivenessService), HealthCheckResponse::SERVING);
+  ASSERT_TRUE(Await([&] { return server->listener().accepting && server->listener().has_room; }));
+  {
+    const int lowest_free = dup(0);
+    close(lowest_free);
+    const DescriptorsLimited limited(static_cast<size_t>(lowest_free) + 1);  // the client's own
+    RawClient waiting(server->port());
+    ASSERT_TRUE(waiting.connected());
+    EXPECT_TRUE(Await([&] { return StatusOf(api, "") == HealthCheckResponse::NOT_SERVING; }));
+    EXPECT_EQ(StatusOf(probe, ""), HealthCheckResponse::NOT_SERVING);
+    EXPECT_FALSE(server->listener().accepting);
+    EXPECT_TRUE(Await([&] { return StatusOf(probe, kLivenessService) == HealthCheckResponse::NOT_SERVING; }));
+    server->SetServing(true);
+    EXPECT_EQ(StatusOf(api, ""), HealthCheckResponse::NOT_SERVING) << "wanting to serve is not being able to";
+  }
+  EXPECT_TRUE(Await([&] { return StatusOf(api, "") == HealthCheckResponse::SERVING; }));
+  EXPECT_EQ(StatusOf(probe, kLivenessService), HealthCheckResponse::SERVING);
+  EXPECT_EQ(StatusOf(ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials()), ""),
+            HealthCheckResponse::SERVING);
 }
 
 TEST(StartTest, PortInUseIsUnavailable) {

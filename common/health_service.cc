@@ -95,8 +95,18 @@ void HealthService::AnswerLiveness() {
   answers_liveness_ = true;
 }
 
+void HealthService::SetAlive(bool alive) {
+  {
+    MutexLock lock(&mu_);
+    alive_ = alive;
+  }
+  Advance();
+}
+
 HealthCheckResponse::ServingStatus HealthService::StatusOf(const std::string& name) const {
-  if (answers_liveness_ && name == kLivenessService) return HealthCheckResponse::SERVING;
+  if (answers_liveness_ && name == kLivenessService) {
+    return alive_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+  }
   if (names_.count(name) == 0) return HealthCheckResponse::SERVICE_UNKNOWN;
   return serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
 }

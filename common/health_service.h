@@ -11,7 +11,7 @@
 
 namespace tutti {
 
-// A name that only the listener for probes knows: SERVING for as long as the process answers at all, so that a drain,
+// A name that only the listener for probes knows: SERVING unless nothing but a restart would help, so that a drain,
 // which is NOT_SERVING to everybody else, does not look like a process that must be restarted.
 inline constexpr char kLivenessService[] = "liveness";
 
@@ -24,6 +24,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   void SetServing(bool serving);
   // Makes kLivenessService known here. Before the server starts.
   void AnswerLiveness();
+  void SetAlive(bool alive);  // what kLivenessService says; true at first
   // Ends every watch, now and later, so that none holds up the server's shutdown.
   void EndWatches();
 
@@ -45,6 +46,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   mutable Mutex mu_;
   bool answers_liveness_ ABSL_GUARDED_BY(mu_) = false;
+  bool alive_ ABSL_GUARDED_BY(mu_) = true;
   bool serving_ ABSL_GUARDED_BY(mu_) = false;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;
   std::set<std::string> names_ ABSL_GUARDED_BY(mu_) = {""};

@@ -182,9 +182,9 @@ TEST_F(HeldCertificatesTest, WhoNamesTheSameFilesSharesThem) {
 }
 
 // What connections see, with certificates asked for on both sides.
-class ConnectionsTest : public HeldCertificatesTest {
+class CertificatesOfConnectionsTest : public HeldCertificatesTest {
  protected:
-  ConnectionsTest() : held_(MustHold()) {
+  CertificatesOfConnectionsTest() : held_(MustHold()) {
     grpc::experimental::TlsServerCredentialsOptions tls(held_->NewProvider());
     tls.watch_identity_key_cert_pairs();
     tls.watch_root_certs();
@@ -194,7 +194,7 @@ class ConnectionsTest : public HeldCertificatesTest {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
   }
-  ~ConnectionsTest() override { server_->Shutdown(); }
+  ~CertificatesOfConnectionsTest() override { server_->Shutdown(); }
 
   bool Connects(const std::shared_ptr<grpc::ChannelCredentials>& credentials) const {
     grpc::ChannelArguments args;
@@ -226,7 +226,7 @@ class ConnectionsTest : public HeldCertificatesTest {
   std::unique_ptr<grpc::Server> server_;
 };
 
-TEST_F(ConnectionsTest, SeeTheLastGoodContent) {
+TEST_F(CertificatesOfConnectionsTest, SeeTheLastGoodContent) {
   std::filesystem::create_directory(folder_ / "former");
   for (const char* name : {"cert.pem", "key.pem"})
     std::filesystem::copy_file(folder_ / name, folder_ / "former" / name);
@@ -246,7 +246,7 @@ TEST_F(ConnectionsTest, SeeTheLastGoodContent) {
 }
 
 // As the orchestrator is one towards its participants.
-TEST_F(ConnectionsTest, AClientUsesThemToo) {
+TEST_F(CertificatesOfConnectionsTest, AClientUsesThemToo) {
   auto client = HeldCertificates::HoldByHand(files_, &clock_);
   ASSERT_TRUE(client.ok());
   grpc::experimental::TlsChannelCredentialsOptions options;

@@ -67,6 +67,18 @@ inline constexpr size_t kHeaderBytesMax = 8 * 1024;
 inline constexpr int kHeaderBytesHardMax = 128 * 1024;
 // Each costs 20 to 25 KiB before it holds anything. Calls beyond wait inside their client.
 inline constexpr int kConnectionStreamsMax = 1000;
+// Connections of a gRPC server, each 10 to 20 KiB before its first call. Beyond, they are closed at once.
+inline constexpr size_t kConnectionsMax = 10'000;
+// Of them, whatever their number may be where descriptors are few: so that one peer cannot have all. A peer is an
+// address, so it may be a proxy or a gateway with many clients behind it.
+inline constexpr size_t kPeerConnectionsShare = 2;   // one half
+inline constexpr size_t kProbeConnectionsMax = 256;  // of a listener for probes
+// Connections for /metrics; beyond, the one goes that has kept silent for the longest.
+inline constexpr size_t kScrapeConnectionsMax = 64;
+// Descriptors that no client's connection takes, for files, probes, scrapes and calls to participants. A large store
+// has some thousand tables.
+inline constexpr size_t kSpareDescriptorsShare = 4;  // one quarter
+inline constexpr size_t kSpareDescriptorsMax = 4096;
 
 inline constexpr uint32_t kSlots = 4096;               // fixed for ever: keys on disk are laid out by slot
 inline constexpr size_t kMailboxRequestsMax = 10'000;  // per shard; client requests beyond it are refused

@@ -30,6 +30,12 @@ inline constexpr MetricName kGrpcDuration{"tutti_grpc_request_duration_seconds",
 inline constexpr MetricName kGrpcInFlight{"tutti_grpc_requests_in_flight", kGauge, "service, method",
                                           "Calls that have arrived and are not over"};
 
+inline constexpr MetricName kApiListening{"tutti_api_listening", kGauge, "",
+                                          "1 while a new connection to the gRPC port would be served"};
+inline constexpr MetricName kApiConnections{"tutti_api_connections", kGauge, "", "Connections to the gRPC port"};
+inline constexpr MetricName kApiConnectionsRefused{"tutti_api_connections_refused_total", kCounter, "bound",
+                                                   "Connections to the gRPC port that were closed at once"};
+
 inline constexpr MetricName kProcessCpu{"process_cpu_seconds_total", kCounter, "", "User and system time spent"};
 inline constexpr MetricName kProcessMemory{"process_resident_memory_bytes", kGauge, "", "Memory that is resident"};
 inline constexpr MetricName kProcessOpenFds{"process_open_fds", kGauge, "", "Open file descriptors"};

@@ -1,99 +1,156 @@
 #include "common/metrics.h"
 
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
+#include <algorithm>
 #include <chrono>
-#include <exception>
+#include <list>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
-#include "prometheus/exposer.h"
+#include "boost/asio/executor_work_guard.hpp"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/post.hpp"
+#include "boost/system/system_error.hpp"
+#include "common/listening_sockets.h"
+#include "common/metrics_session.h"
+#include "prometheus/text_serializer.h"
 
 namespace tutti {
 namespace {
 
-constexpr auto kKnockInterval = std::chrono::milliseconds(10);
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
 
-// One connection, closed at once. It does not matter whether it is made.
-void Knock(const std::string& host, int port) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.empty() ? "127.0.0.1" : host.c_str(), absl::StrCat(port).c_str(), &hints, &found) != 0) return;
-  const int fd = socket(found->ai_family, found->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, found->ai_protocol);
-  if (fd >= 0) {
-    (void)connect(fd, found->ai_addr, found->ai_addrlen);
-    close(fd);
-  }
-  freeaddrinfo(found);
-}
+// Without a descriptor, say: the connection waits in the system meanwhile.
+constexpr auto kAcceptRest = std::chrono::milliseconds(100);
 
-// "127.0.0.1:9090", "[::1]:9090", "9090" -> the host, without brackets.
-std::string HostOf(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  if (colon == absl::string_view::npos) return "";
-  address = address.substr(0, colon);
-  if (absl::ConsumePrefix(&address, "[")) absl::ConsumeSuffix(&address, "]");
-  return std::string(address);
-}
-
-class ExposerListener final : public MetricsListener {
+// Collects for all that wait, on a thread of its own.
+class Collector {
  public:
-  ExposerListener(std::string host, std::unique_ptr<prometheus::Exposer> exposer,
-                  std::shared_ptr<prometheus::Collectable> metrics)
-      : host_(std::move(host)),
-        metrics_(std::move(metrics)),
-        exposer_(std::move(exposer)),
-        port_(exposer_->GetListeningPorts().front()) {
-    exposer_->RegisterCollectable(metrics_);
+  using Waiting = std::vector<std::shared_ptr<MetricsSession>>;
+
+  Collector(std::shared_ptr<prometheus::Collectable> metrics, asio::io_context* sessions)
+      : metrics_(std::move(metrics)), sessions_(sessions), thread_([this] { work_.run(); }) {}
+  ~Collector() { Stop(); }
+
+  // On the sessions' thread.
+  void Ask(std::shared_ptr<MetricsSession> session) {
+    waiting_.push_back(std::move(session));
+    if (!busy_) Collect();
   }
 
-  // The HTTP server looks whether it should stop when somebody connects, or every two seconds. A process that is being
-  // replaced has no two seconds to spare.
-  ~ExposerListener() override {
-    std::atomic<bool> stopped{false};
-    std::thread knocking([&] {
-      while (!stopped.load()) {
-        Knock(host_, port_);
-        std::this_thread::sleep_for(kKnockInterval);
-      }
+  // Waits for the collection under way.
+  void Stop() {
+    guard_.reset();
+    work_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void Collect() {
+    busy_ = true;
+    asio::post(work_, [this, waiting = std::exchange(waiting_, {})]() mutable {
+      auto text = std::make_shared<const std::string>(prometheus::TextSerializer().Serialize(metrics_->Collect()));
+      asio::post(*sessions_, [this, waiting = std::move(waiting), text = std::move(text)] {
+        for (const auto& session : waiting) session->OnCollected(*text);
+        busy_ = false;
+        if (!waiting_.empty()) Collect();
+      });
     });
-    exposer_.reset();
-    stopped.store(true);
-    knocking.join();
+  }
+
+  const std::shared_ptr<prometheus::Collectable> metrics_;
+  asio::io_context* const sessions_;
+  Waiting waiting_;    // the sessions' thread
+  bool busy_ = false;  // as well
+  asio::io_context work_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> guard_{work_.get_executor()};
+  std::thread thread_;
+};
+
+class HttpListener final : public MetricsListener {
+ public:
+  HttpListener(ListeningSockets sockets, std::shared_ptr<prometheus::Collectable> metrics, const Options& options)
+      : options_(options), port_(sockets.port()), collector_(std::move(metrics), &context_) {
+    for (const int descriptor : sockets.Release()) {
+      acceptors_.push_back(std::make_unique<Acceptor>(&context_, descriptor));
+    }
+    for (const auto& acceptor : acceptors_) Accept(acceptor.get());
+    thread_ = std::thread([this] { context_.run(); });
+  }
+
+  ~HttpListener() override {
+    asio::post(context_, [this] { context_.stop(); });
+    thread_.join();
+    collector_.Stop();
   }
 
   int port() const override { return port_; }
 
  private:
-  const std::string host_;
-  const std::shared_ptr<prometheus::Collectable> metrics_;  // the exposer holds it weakly
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  struct Acceptor {
+    // The family matters to those who ask for an address; nobody does.
+    Acceptor(asio::io_context* context, int descriptor) : socket(*context, tcp::v6(), descriptor), rest(*context) {}
+    tcp::acceptor socket;
+    asio::steady_timer rest;
+  };
+
+  void Accept(Acceptor* acceptor) {
+    acceptor->socket.async_accept([this, acceptor](const boost::system::error_code& error, tcp::socket socket) {
+      if (!error) {
+        Take(std::move(socket));
+        return Accept(acceptor);
+      }
+      acceptor->rest.expires_after(kAcceptRest);
+      acceptor->rest.async_wait([this, acceptor](const boost::system::error_code&) { Accept(acceptor); });
+    });
+  }
+
+  void Take(tcp::socket socket) {
+    if (sessions_.size() >= options_.connections_max && !MakeRoom()) return;  // it closes with `socket`
+    sessions_.push_back(std::make_shared<MetricsSession>(std::move(socket), &options_, &host_));
+    sessions_.back()->Begin();
+  }
+
+  // The oldest that has not asked yet goes, or else the oldest that does not take its answer. Who waits for us stays.
+  bool MakeRoom() {
+    for (const auto phase : {MetricsSession::Phase::kReading, MetricsSession::Phase::kSending}) {
+      const auto oldest =
+          std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& one) { return one->phase() == phase; });
+      if (oldest == sessions_.end()) continue;
+      const std::shared_ptr<MetricsSession> session = *oldest;
+      session->Close();
+      return true;
+    }
+    return false;
+  }
+
+  const Options options_;
   const int port_;
+  asio::io_context context_{1};
+  Collector collector_;
+  const MetricsSession::Host host_{
+      .collect = [this](std::shared_ptr<MetricsSession> session) { collector_.Ask(std::move(session)); },
+      .over =
+          [this](MetricsSession* session) {
+            sessions_.remove_if([session](const auto& one) { return one.get() == session; });
+          }};
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::list<std::shared_ptr<MetricsSession>> sessions_;  // the oldest first
+  std::thread thread_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsListener>> MetricsListener::Start(
-    const std::string& address, std::shared_ptr<prometheus::Collectable> metrics) {
-  // The library reports a port in use by an exception of its HTTP server.
+    const std::string& address, std::shared_ptr<prometheus::Collectable> metrics, const Options& options) {
+  absl::StatusOr<ListeningSockets> sockets = ListeningSockets::Bind(address);
+  if (!sockets.ok()) return sockets.status();
   try {
-    auto exposer =
-        std::make_unique<prometheus::Exposer>(std::vector<std::string>{"listening_ports", address, "num_threads", "2"});
-    if (exposer->GetListeningPorts().empty()) {
-      return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " for metrics"));
-    }
-    return std::make_unique<ExposerListener>(HostOf(address), std::move(exposer), std::move(metrics));
-  } catch (const std::exception& e) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " for metrics: ", e.what()));
+    return std::make_unique<HttpListener>(*std::move(sockets), std::move(metrics), options);
+  } catch (const boost::system::system_error& e) {  // Asio's way of saying that the system has no descriptor left
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, ": ", e.what()));
   }
 }
 

@@ -10,7 +10,7 @@ if [ "${1:-}" = --full ]; then full=1; shift; fi
 packages=(
   cmake ninja-build ccache g++ git
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
-  librocksdb-dev prometheus-cpp-dev libgtest-dev libgmock-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libssl-dev libjemalloc-dev
+  librocksdb-dev prometheus-cpp-dev libboost1.81-dev zlib1g-dev libgtest-dev libgmock-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libssl-dev libjemalloc-dev
   grpc-proto golang-github-gogo-googleapis-dev
 )
 # An image is only built in.

@@ -16,6 +16,9 @@
 namespace tutti::server {
 namespace {
 
+// A client that comes back later connects anew, without hearing of it.
+constexpr int64_t kIdleConnectionMs = 10 * 60 * 1000;
+
 std::set<std::string> NamesOf(const std::vector<Participant>& participants) {
   std::set<std::string> names;
   for (const Participant& participant : participants) names.insert(participant.endpoint.name);
@@ -186,6 +189,7 @@ absl::Status Server::Serve() {
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
   GrpcServerOptions grpc_options = options_.grpc;
   grpc_options.observer = &grpc_metrics_;
+  grpc_options.connections.idle_ms = kIdleConnectionMs;
   auto grpc_server = GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get()});
   if (!grpc_server.ok()) return grpc_server.status();
   grpc_server_ = *std::move(grpc_server);
@@ -196,6 +200,7 @@ absl::Status Server::Serve() {
     LookForMissed();
     return kMissedLookMs;
   });
+  process_metrics_->AddSource([this](Scrape* scrape) { DescribeListener(grpc_server_->listener(), scrape); });
   grpc_server_->SetServing(true);
   engine_metrics_.SetReady(true);
   Log(LogLevel::kInfo, "serving",

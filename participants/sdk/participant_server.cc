@@ -63,6 +63,7 @@ class Server final : public ParticipantServer {
     process_metrics_->AddSource([this](Scrape* scrape) {
       DescribeCertificates(server_->certificates(), "server", /*participant=*/"", scrape);
     });
+    process_metrics_->AddSource([this](Scrape* scrape) { DescribeListener(server_->listener(), scrape); });
     server_->SetServing(true);
     sweeper_ = std::make_unique<InboxSweeper>(
         db_.get(), committer_.get(),

@@ -309,6 +309,15 @@ class Drills:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
     @contextlib.contextmanager
+    def api_deaf(self):
+        """All descriptors that connections may take are taken: three quarters of those that there may be."""
+        pid = self.stack.processes["orchestrator"].popen.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) * 5 // 4, limits[1]))
+        yield {"job": "tutti-orchestrator"}
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+    @contextlib.contextmanager
     def disk_filling(self):
         """A neighbour on the volume leaves 8 % of it."""
         volume = self.stack.volume

@@ -77,8 +77,10 @@ STORE = ("Store", [
 ])
 
 RECOVERY = ("Recovery", [
-    lines("Serving", "0 while it recovers or drains.", "short",
-          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"), max=1, width=6),
+    lines("Serving", "0 while it recovers or drains; and for connections, while a process takes no new ones.", "short",
+          query(f"min by (instance) (tutti_ready{{{PLACE}}})", "{{instance}}"),
+          query(f"min by (job, instance) (tutti_api_listening{{{PLACE}}})", "{{job}} {{instance}} connections"),
+          max=1, width=6),
     lines("Recovery", "Length of the last recovery; a step marks a restart.", "s",
           query(f"max by (instance) (tutti_recovery_duration_seconds{{{PLACE}}})", "{{instance}}"), width=6),
     lines("Unreadable records", "Sagas that stand still because their record cannot be read.", "short",
@@ -89,11 +91,15 @@ RECOVERY = ("Recovery", [
 
 RESOURCES = ("Resources", [
     lines("Processor", "Cores in use, by process.", "short",
-          query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}")),
+          query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}"), width=6),
     lines("Memory", "Resident memory, by process.", "bytes",
-          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}")),
+          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}"), width=6),
     lines("File descriptors", "Part of the limit in use, by process.", "percentunit",
-          query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1),
+          query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1, width=6),
+    lines("Connections", "To the gRPC port, by process; and those that were refused.", "short",
+          query(f"tutti_api_connections{{{PLACE}}}", "{{job}} {{instance}}"),
+          query(f"rate(tutti_api_connections_refused_total{{{PLACE}}}[$__rate_interval])",
+                "{{job}} {{instance}} refused a second: {{bound}}"), width=6),
 ])
 
 
