@@ -9,8 +9,10 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/grpc_metrics.h"
+#include "common/memory.h"
 #include "common/metrics.h"
 #include "common/process_metrics.h"
+#include "orchestrator/api/admission.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
 #include "orchestrator/api/saga_service.h"
@@ -23,6 +25,7 @@
 #include "orchestrator/retention/sweep_thread.h"
 #include "orchestrator/server/options.h"
 #include "orchestrator/server/participants.h"
+#include "orchestrator/server/room_keeper.h"
 #include "orchestrator/shard/shard_router.h"
 #include "orchestrator/store/rocksdb_store.h"
 
@@ -55,6 +58,7 @@ class Server {
   // First of all, so that a long recovery can be watched.
   absl::Status ServeMetrics();
   absl::Status OpenStore();
+  absl::StatusOr<store::RocksDbStoreOptions> StoreOptions();
   absl::Status LoadParticipants();
   absl::Status StartShards();
   absl::Status StartSweeping();
@@ -71,11 +75,14 @@ class Server {
   Participants participants_;
   saga::StateMachine machine_{options_.saga, &participants_};
   effects::WatchHub hub_;
+  std::unique_ptr<store::DiskReserve> reserve_;
+  api::Admission admission_{options_.memory_limit_bytes != 0 ? options_.memory_limit_bytes : SystemMemoryLimit()};
   std::unique_ptr<store::RocksDbStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<shard::ShardRouter> router_;
   std::unique_ptr<retention::Sweeper> sweeper_;
   std::unique_ptr<retention::SweepThread> sweep_thread_;
+  std::unique_ptr<RoomKeeper> room_keeper_;
   std::unique_ptr<effects::TimerQueue> timers_;
   std::unique_ptr<effects::ParticipantInvoker> invoker_;
   std::unique_ptr<api::CatalogDefinitions> definitions_;

@@ -462,5 +462,65 @@ TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
   EXPECT_TRUE(cancelled.Await());
 }
 
+// How many write sets are under way at once.
+class CountingStore final : public store::SagaStore {
+ public:
+  explicit CountingStore(store::SagaStore* store) : store_(store) {}
+  void Commit(const store::WriteSet& write_set, store::CommitDone done) override {
+    size_t bytes = 0;
+    for (const auto& saga : write_set.sagas) bytes += saga.record.ByteSizeLong();
+    Add(bytes);
+    store_->Commit(write_set, [this, bytes, done = std::move(done)](store::CommitResult result, const absl::Status& why) {
+      Add(0 - bytes);
+      done(result, why);
+    });
+  }
+  size_t most() const { return most_; }
+
+ private:
+  void Add(size_t bytes) {
+    MutexLock lock(&mu_);
+    under_way_ += bytes;
+    most_ = std::max<size_t>(most_, under_way_);
+  }
+
+  store::SagaStore* const store_;
+  Mutex mu_;
+  size_t under_way_ ABSL_GUARDED_BY(mu_) = 0;
+  std::atomic<size_t> most_{0};
+};
+
+// Each saga waits for an attempt, so recovery writes it again: were all of that under way at once, a restart would take
+// twice the memory.
+TEST(ShardRouterTest, RecoveryHasLittleOfWhatItWritesUnderWayAtOnce) {
+  constexpr int kSagas = 200;
+  constexpr size_t kInputBytes = 256 * 1024;
+  ShardWorld world(/*inline_done=*/false);
+  {
+    ShardRouter router(world.context(), 1, IgnoreFatal);
+    ASSERT_TRUE(router.Start().ok());
+    for (int saga = 0; saga < kSagas; ++saga) {
+      StartRequest start = ShardWorld::StartOf("s" + std::to_string(saga));
+      start.input = std::string(kInputBytes, 'x');
+      for (;;) {
+        auto done = std::make_shared<std::promise<absl::Status>>();
+        router.Start(start, [done](const absl::StatusOr<StartResult>& result) { done->set_value(result.status()); });
+        if (done->get_future().get().ok()) break;
+      }
+    }
+    EXPECT_GE(router.resident_bytes(), kSagas * kInputBytes);
+    router.Drain(0);
+  }
+  CountingStore store(&world.store());
+  ShardContext context = world.context();
+  context.store = &store;
+  ShardRouter router(context, 1, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  EXPECT_GE(router.resident_bytes(), kSagas * kInputBytes);
+  EXPECT_GT(store.most(), 0) << "they were written again";
+  EXPECT_LE(store.most(), kSagas * kInputBytes / 3);
+  router.Drain(0);
+}
+
 }  // namespace
 }  // namespace tutti::shard

@@ -23,6 +23,7 @@ import prometheus
 from latecomer import Latecomer
 from prometheus import Prometheus
 from stack.processes import StackError, wait_until
+from stack.scrape import scrape
 from stack.services import struct
 from stack.stack import Stack, repository
 from stack.volume import Volume
@@ -35,6 +36,8 @@ VOLUME_MEGABYTES = 256
 GRACE = "2s"
 LISTINGS = 400
 IDLE_CONNECTIONS = 400
+MEMORY_LIMIT = "8GiB"
+SWEEP_INTERVAL = "1s"  # well below the shortened thresholds of TuttiSweepLagging
 LATE = "voucher-for-latecomers"
 
 
@@ -269,6 +272,28 @@ class Drills:
             yield {"job": "tutti-orchestrator"}
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
+    def restart_with(self, option, value):
+        process = self.stack.processes["orchestrator"]
+        process.terminate()
+        process.set_option(option, value)
+        self.stack.restart("orchestrator")
+
+    @contextlib.contextmanager
+    def memory_short(self):
+        """The limit is what it takes already."""
+        self.restart_with("--memory-limit", MEMORY_LIMIT)
+        taken = scrape(self.stack.processes["orchestrator"]).sum("process_resident_memory_bytes")
+        self.restart_with("--memory-limit", str(int(taken)))
+        yield {"job": "tutti-orchestrator"}
+        self.restart_with("--memory-limit", MEMORY_LIMIT)
+
+    @contextlib.contextmanager
+    def sweep_lagging(self):
+        """After its first walk the sweep rests for an hour."""
+        self.restart_with("--sweep-interval", "1h")
+        yield {"job": "tutti-orchestrator"}
+        self.restart_with("--sweep-interval", SWEEP_INTERVAL)
+
     @contextlib.contextmanager
     def disk_filling(self):
         """A neighbour on the volume leaves 8 % of it."""
@@ -332,7 +357,8 @@ def main():
     with open(prometheus.RULES, encoding="utf-8") as file:
         rules = prometheus.shortened(file.read())
     with Latecomer() as latecomer, \
-            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE], plain=voucher(args.build_dir),
+            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE, "--sweep-interval",
+                                                               SWEEP_INTERVAL], plain=voucher(args.build_dir),
                          foreign={"latecomer": latecomer.settings(args.build_dir)},
                          volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \
             Prometheus(stack, rules) as prometheus_:

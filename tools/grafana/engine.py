@@ -90,8 +90,10 @@ RECOVERY = ("Recovery", [
 RESOURCES = ("Resources", [
     lines("Processor", "Cores in use, by process.", "short",
           query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}")),
-    lines("Memory", "Resident memory, by process.", "bytes",
-          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}")),
+    lines("Memory", "Resident memory, by process; what the orchestrator may take, and the records of its open sagas.", "bytes",
+          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}"),
+          query(f"max by (instance) (tutti_memory_limit_bytes{{{PLACE}}})", "limit of {{instance}}"),
+          query(f"max by (instance) (tutti_open_saga_bytes{{{PLACE}}})", "open sagas of {{instance}}")),
     lines("File descriptors", "Part of the limit in use, by process.", "percentunit",
           query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1),
 ])
