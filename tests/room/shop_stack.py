@@ -113,8 +113,8 @@ class ShopStack(Stack):
             {"step": "order", "history_sequence": parking.history_sequence}])
 
     def resolve(self, saga_id):
-        from tutti.v1 import saga_service_pb2
-        self.saga_service.ResolveStep(saga_id=saga_id, step="order", resolution=saga_service_pb2.RESOLUTION_DONE,
+        from tutti.v1 import saga_pb2
+        self.saga_service.ResolveStep(saga_id=saga_id, step="order", resolution=saga_pb2.RESOLUTION_DONE,
                                       history_sequence=self.get(saga_id).steps[0].parking.history_sequence,
                                       reason="delivered by hand", by="test")
 
