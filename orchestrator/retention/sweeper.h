@@ -29,8 +29,8 @@ class Sweeper {
 
   // For metrics. Times are wall clock milliseconds.
   struct Status {
-    // How long ago the retention of some saga was over that was there at the last look; 0: there was none. While nothing
-    // is looked at, it grows with the clock.
+    // How long ago the retention of some saga was over that was there at the last look; 0: there was none. While
+    // nothing is looked at, it grows with the clock.
     int64_t overdue_ms = 0;
     int64_t last_finished_ms = 0;  // end of the last walk; 0: there was none yet
   };

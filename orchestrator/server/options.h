@@ -27,7 +27,7 @@ struct Options {
   int64_t sweep_interval_ms = 60'000;
   uint64_t memory_limit_bytes = 0;             // 0: what the system allows
   std::optional<uint64_t> disk_reserve_bytes;  // unset: by the volume's size; 0: none
-  int64_t reply_drain_ms = 5'000;  // how long a shutdown waits for participants that are working
+  int64_t reply_drain_ms = 5'000;              // how long a shutdown waits for participants that are working
   LogLevel log_level = LogLevel::kInfo;
 };
 

@@ -17,8 +17,8 @@ class RoomKeeper {
  public:
   using Reader = std::function<uint64_t()>;
 
-  // `resident_bytes` of the process, `open_bytes` of the sagas that are not over. All must outlive it. The first look is
-  // over when this returns.
+  // `resident_bytes` of the process, `open_bytes` of the sagas that are not over. All must outlive it. The first look
+  // is over when this returns.
   RoomKeeper(api::Admission* admission, store::DiskReserve* reserve, Reader resident_bytes, Reader open_bytes);
 
   void Look();

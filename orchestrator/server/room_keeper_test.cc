@@ -18,7 +18,8 @@ TEST(RoomKeeperTest, TellsTheAdmissionOfMemoryAndDisk) {
   api::Admission admission(kLimit);
   store::DiskReserve reserve({.file = folder.path() / "RESERVE", .bytes = 1 << 20},
                              [&] { return store::Room{.bytes_total = 1 << 30, .bytes_free = free}; });
-  RoomKeeper keeper(&admission, &reserve, [&] { return memory.load(); }, [] { return 0; });
+  RoomKeeper keeper(
+      &admission, &reserve, [&] { return memory.load(); }, [] { return 0; });
   EXPECT_TRUE(admission.AdmitStart(0).ok());
   EXPECT_EQ(reserve.bytes_held(), 1 << 20) << "the first look is over";
   memory = kLimit / 100 * 95;

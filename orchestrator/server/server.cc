@@ -216,8 +216,11 @@ absl::Status Server::StartSweeping() {
 
 absl::Status Server::Serve() {
   definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get());
-  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
-      .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_, .admission = &admission_});
+  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{.router = router_.get(),
+                                                                             .reader = store_.get(),
+                                                                             .definitions = definitions_.get(),
+                                                                             .hub = &hub_,
+                                                                             .admission = &admission_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
   GrpcServerOptions grpc_options = options_.grpc;
   grpc_options.observer = &grpc_metrics_;

@@ -160,7 +160,8 @@ void Shard::Stop() {
 
 MailboxStatus Shard::mailbox() const {
   MutexLock lock(&mu_);
-  MailboxStatus status{.messages = events_.size() + requests_.size(), .refused = refused_, .resident_bytes = resident_bytes_};
+  MailboxStatus status{
+      .messages = events_.size() + requests_.size(), .refused = refused_, .resident_bytes = resident_bytes_};
   const auto now = std::chrono::steady_clock::now();
   for (const std::deque<Posted>* queue : {&events_, &requests_}) {
     if (queue->empty()) continue;

@@ -40,7 +40,9 @@ class Shard {
 
   // In place of Start, for tests and simulators that are the shard's thread themselves. Recover comes first; Work steps
   // one batch of at most `messages_max`, and is false when nothing waits any more.
-  absl::Status Recover() { return RecoverWith([] {}); }
+  absl::Status Recover() {
+    return RecoverWith([] {});
+  }
   bool Work(size_t messages_max);
 
   // Replies, timers and commits always find room.

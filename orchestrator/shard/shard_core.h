@@ -96,7 +96,8 @@ class ShardCore {
   // revision that is not there: somebody might apply another one under its number.
   // What it commits on the way is handed over a little at a time; `breathe` is called in between, and may process what
   // has come meanwhile.
-  absl::Status Recover(uint32_t first_slot, uint32_t end_slot, const std::function<void()>& breathe = [] {});
+  absl::Status Recover(
+      uint32_t first_slot, uint32_t end_slot, const std::function<void()>& breathe = [] {});
 
   // Steps every message, hands over one write set. Effects follow with the CommitFinished of that write set.
   void Process(std::vector<Message> messages);

@@ -470,10 +470,11 @@ class CountingStore final : public store::SagaStore {
     size_t bytes = 0;
     for (const auto& saga : write_set.sagas) bytes += saga.record.ByteSizeLong();
     Add(bytes);
-    store_->Commit(write_set, [this, bytes, done = std::move(done)](store::CommitResult result, const absl::Status& why) {
-      Add(0 - bytes);
-      done(result, why);
-    });
+    store_->Commit(write_set,
+                   [this, bytes, done = std::move(done)](store::CommitResult result, const absl::Status& why) {
+                     Add(0 - bytes);
+                     done(result, why);
+                   });
   }
   size_t most() const { return most_; }
 

@@ -20,7 +20,7 @@ uint64_t DefaultReserveBytes(const Room& room);
 class DiskReserve {
  public:
   struct Options {
-    std::string file;  // on the volume
+    std::string file;    // on the volume
     uint64_t bytes = 0;  // 0: none is kept, and the volume is never called short of room
   };
 
@@ -31,15 +31,15 @@ class DiskReserve {
   // and then. `open_bytes`, those of the sagas that are not over: each will be written again. What cannot be measured
   // stays as it was.
   void Tend(uint64_t open_bytes);
-  // Before so many bytes are written that cannot wait: gives the reserve up when they would not fit otherwise. Cheap when it is gone
-  // already; one question to the system when not.
+  // Before so many bytes are written that cannot wait: gives the reserve up when they would not fit otherwise. Cheap
+  // when it is gone already; one question to the system when not.
   void MakeRoom(uint64_t bytes);
   // Whether so many bytes find room without the reserve, or without most of what was given up of it: for what can wait,
   // such as compactions. True when that cannot be measured.
   bool HasRoomToSpare(uint64_t bytes) const;
 
-  // Less than the reserve's size and what open sagas take is left beside it, or it had to be given up: nothing new should be begun. True until
-  // somewhat more is left than that.
+  // Less than the reserve's size and what open sagas take is left beside it, or it had to be given up: nothing new
+  // should be begun. True until somewhat more is left than that.
   bool short_of_room() const { return short_.load(std::memory_order_relaxed); }
   uint64_t bytes_held() const { return held_.load(std::memory_order_relaxed) ? options_.bytes : 0; }
   uint64_t bytes_wanted() const { return options_.bytes; }

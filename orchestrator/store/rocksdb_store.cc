@@ -66,8 +66,7 @@ rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>
 
 class RocksDbStoreImpl final : public RocksDbStore {
  public:
-  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options)
-      : options_(options), env_(Guarded(options)) {}
+  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options) : options_(options), env_(Guarded(options)) {}
 
   ~RocksDbStoreImpl() override {
     queue_.reset();  // writes what waits

@@ -24,9 +24,9 @@ struct RocksDbStoreOptions {
   size_t write_buffers_bytes = 0;         // of all columns together; 0: no bound but that of the log
   // A restart replays the log: this bounds how long that takes, whatever column has been idle.
   uint64_t log_bytes_max = 256u << 20;
-  DiskReserve* reserve = nullptr;  // not owned; nullptr: none
-  RoomReader room;                 // of the volume; unset: the system is asked
-  CommitObserver observer;                // called on the committer's thread; must not block
+  DiskReserve* reserve = nullptr;   // not owned; nullptr: none
+  RoomReader room;                  // of the volume; unset: the system is asked
+  CommitObserver observer;          // called on the committer's thread; must not block
   UnreadableVisitor on_unreadable;  // each time a saga's record is met that cannot be read; on the reader's thread
   rocksdb::Env* env = nullptr;      // not owned; nullptr: the operating system's
 };
@@ -54,8 +54,8 @@ class RocksDbStore : public SagaStore, public SagaReader {
   virtual RocksDbStatus Status() const = 0;
 
   // Gives the room of expired sagas back to the disk, when they are a fourth of what is left, or, where room is short,
-  // a fiftieth: it rewrites the whole store piece by piece. Blocks for as long as that takes; CancelReclaim ends it, and
-  // every later one, early. Returns whether anything was rewritten.
+  // a fiftieth: it rewrites the whole store piece by piece. Blocks for as long as that takes; CancelReclaim ends it,
+  // and every later one, early. Returns whether anything was rewritten.
   virtual bool Reclaim(bool room_is_short) = 0;
   virtual void CancelReclaim() = 0;
 };

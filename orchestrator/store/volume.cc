@@ -45,8 +45,8 @@ absl::Status CheckRoomToOpen(const std::string& folder, const Room& room) {
   const uint64_t needed = BytesToOpen(folder);
   if (room.bytes_free < needed) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "the disk is full: the store at ", folder, " needs ", needed, " bytes of room to open (", needed - kSmallFilesBytes,
-        " of them for what its logs hold), and its volume has ", room.bytes_free,
+        "the disk is full: the store at ", folder, " needs ", needed, " bytes of room to open (",
+        needed - kSmallFilesBytes, " of them for what its logs hold), and its volume has ", room.bytes_free,
         " left; grow the volume, or remove from it what is not the store's (docs/operate.md, Disk); nothing was "
         "changed"));
   }

@@ -74,6 +74,12 @@ STORE = ("Store", [
           query(rate("tutti_store_stall_seconds_total", PLACE, "instance"), "{{instance}}"), width=6),
     lines("Pending compaction", "What the store still has to rewrite.", "bytes",
           query(f"sum by (instance) (tutti_store_pending_compaction_bytes{{{PLACE}}})", "{{instance}}"), width=6),
+    lines("Reserve", "Room kept on the volume for when it is full; 0 while it is given up.", "bytes",
+          query(f"max by (instance) (tutti_store_reserve_bytes{{{PLACE}}})", "{{instance}}"), width=8),
+    lines("Overdue", "How long the retention of a saga has been over that the last sweep met.", "s",
+          query(f"max by (instance) (tutti_sweep_oldest_overdue_seconds{{{PLACE}}})", "{{instance}}"), width=8),
+    lines("Since the last sweep", "Time since the sweep came to its end.", "s",
+          query(f"max by (instance) (time() - tutti_sweep_last_finished_seconds{{{PLACE}}})", "{{instance}}"), width=8),
 ])
 
 RECOVERY = ("Recovery", [
