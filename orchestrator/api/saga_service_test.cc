@@ -105,11 +105,12 @@ TEST_F(SagaServiceTest, WithoutRoomNewSagasAreRefusedAndAllElseGoesOn) {
   v1::RunSagaResponse ran;
   ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());
   world_.admission().OnDisk(true);
-  for (const absl::Status& refused :
-       {Start(StartRequest("b-2"), &response), Run(RunRequest("b-3", v1::WAIT_UNTIL_FINISHED), &ran)}) {
-    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
-    EXPECT_EQ(ReasonOf(refused), "DISK_SHORT");
-  }
+  const auto expect_refused = [](const absl::Status& status) {
+    ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+    EXPECT_EQ(ReasonOf(status), "DISK_SHORT");
+  };
+  ASSERT_NO_FATAL_FAILURE(expect_refused(Start(StartRequest("b-2"), &response)));
+  ASSERT_NO_FATAL_FAILURE(expect_refused(Run(RunRequest("b-3", v1::WAIT_UNTIL_FINISHED), &ran)));
   ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok()) << "the same start is no new saga";
   EXPECT_TRUE(response.already_started());
   v1::CancelSagaRequest cancel;
