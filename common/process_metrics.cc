@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "common/check.h"
+#include "common/memory.h"
 #include "common/version.h"
 
 namespace tutti {
@@ -65,14 +66,6 @@ double CpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-double ResidentBytes() {
-  const std::string statm = LineOf("/proc/self/statm", "");
-  const std::vector<std::string> fields = absl::StrSplit(statm, ' ');
-  double pages = 0;
-  if (fields.size() < 2 || !absl::SimpleAtod(fields[1], &pages)) return 0;
-  return pages * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
 double OpenFds() {
   std::error_code error;
   double count = 0;
@@ -93,7 +86,7 @@ void DescribeProcess(Scrape* scrape) {
   static const double start_seconds = StartSeconds();
   scrape->Set(kBuildInfo, {{"version", kVersion}, {"compiler", kCompiler}}, 1);
   scrape->Set(kProcessCpu, {}, CpuSeconds());
-  scrape->Set(kProcessMemory, {}, ResidentBytes());
+  scrape->Set(kProcessMemory, {}, static_cast<double>(ResidentBytes()));
   scrape->Set(kProcessOpenFds, {}, OpenFds());
   scrape->Set(kProcessMaxFds, {}, MaxFds());
   scrape->Set(kProcessStart, {}, start_seconds);

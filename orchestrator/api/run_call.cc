@@ -32,7 +32,8 @@ absl::StatusOr<shard::StartRequest> RunCall::CheckRequest() {
     return InvalidArgumentError("FIELD_INVALID", {{"wait_until", "must be COMMITTED or FINISHED"}});
   }
   until_ = request.wait_until();
-  return CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
+  return CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions,
+                    rooms_.admission);
 }
 
 void RunCall::Start() {

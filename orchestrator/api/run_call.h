@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/mutex.h"
+#include "orchestrator/api/admission.h"
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/api/trace_context.h"
 #include "orchestrator/api/unary_call.h"
@@ -31,6 +32,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
     WorkerPool* large;
     WaitingCalls* waiting;
     CallBudgets* budgets;
+    Admission* admission;  // may be null
   };
 
   static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, grpc::CallbackServerContext* context,

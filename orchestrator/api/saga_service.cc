@@ -63,8 +63,8 @@ grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* 
 void SagaService::Start(const TraceContext& trace, UnaryCall* call) {
   v1::StartSagaRequest request;
   if (absl::Status status = call->Parse(&request); !status.ok()) return call->Fail(status);
-  auto start =
-      CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(), *rooms_.definitions);
+  auto start = CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(),
+                          *rooms_.definitions, rooms_.admission);
   if (!start.ok()) return call->Fail(start.status());
   CarryTrace(trace, &*start);
   rooms_.router->Start(*std::move(start),
@@ -98,7 +98,8 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(Context* context, const Bytes* re
                          .answers = &answers_,
                          .large = &large_,
                          .waiting = &waiting_,
-                         .budgets = &word_budgets_},
+                         .budgets = &word_budgets_,
+                         .admission = rooms_.admission},
                         context, request, response);
 }
 

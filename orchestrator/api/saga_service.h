@@ -5,6 +5,7 @@
 #include <string>
 
 #include "common/limits.h"
+#include "orchestrator/api/admission.h"
 #include "orchestrator/api/call_budget.h"
 #include "orchestrator/api/definitions.h"
 #include "orchestrator/api/saga_reads.h"
@@ -37,7 +38,7 @@ using RawSagaService =
 //
 // Each kind of work has its own threads and its own bounds, so that none waits behind another: answers of the shards;
 // requests and answers that are large; what reads one saga; listings, which come last; watches. What finds no room is
-// refused with OVERLOADED.
+// refused with OVERLOADED; a start that finds no memory or disk, as Admission says.
 class SagaService final : public RawSagaService {
  public:
   // All must outlive the service.
@@ -46,6 +47,7 @@ class SagaService final : public RawSagaService {
     const store::SagaReader* reader = nullptr;
     const Definitions* definitions = nullptr;
     effects::WatchHub* hub = nullptr;
+    Admission* admission = nullptr;  // null: every start finds room
   };
 
   explicit SagaService(const Rooms& rooms);

@@ -100,6 +100,30 @@ TEST_F(SagaServiceTest, AStartIsAnsweredWithItsSaga) {
   EXPECT_EQ(saga.history_sequence(), 1);
 }
 
+TEST_F(SagaServiceTest, WithoutRoomNewSagasAreRefusedAndAllElseGoesOn) {
+  v1::StartSagaResponse response;
+  v1::RunSagaResponse ran;
+  ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());
+  world_.admission().OnDisk(true);
+  const auto expect_refused = [](const absl::Status& status) {
+    ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+    EXPECT_EQ(ReasonOf(status), "DISK_SHORT");
+  };
+  ASSERT_NO_FATAL_FAILURE(expect_refused(Start(StartRequest("b-2"), &response)));
+  ASSERT_NO_FATAL_FAILURE(expect_refused(Run(RunRequest("b-3", v1::WAIT_UNTIL_FINISHED), &ran)));
+  ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok()) << "the same start is no new saga";
+  EXPECT_TRUE(response.already_started());
+  v1::CancelSagaRequest cancel;
+  cancel.set_saga_id("b-1");
+  v1::CancelSagaResponse cancelled;
+  EXPECT_TRUE(Call(&v1::SagaService::Stub::CancelSaga, cancel, &cancelled).ok());
+  v1::StartSagaRequest wrong = StartRequest("b-4");
+  wrong.clear_input();
+  EXPECT_TRUE(absl::IsInvalidArgument(Start(wrong, &response))) << "waiting would not help";
+  world_.admission().OnDisk(false);
+  EXPECT_TRUE(Start(StartRequest("b-2"), &response).ok());
+}
+
 TEST_F(SagaServiceTest, TheSameStartIsOneSagaAndOtherContentIsRefused) {
   v1::StartSagaResponse response;
   ASSERT_TRUE(Start(StartRequest("b-1"), &response).ok());

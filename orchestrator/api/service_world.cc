@@ -256,7 +256,7 @@ ServiceWorld::ServiceWorld()
     : store_(store::MemoryStore::Options{.inline_done = true}),
       reader_(&store_),
       router_(&store_, &hub_),
-      saga_service_({&router_, &reader_, &fake_definitions_, &hub_}),
+      saga_service_({&router_, &reader_, &fake_definitions_, &hub_, &admission_}),
       definition_service_(&fake_definitions_) {
   int port = 0;
   grpc::ServerBuilder builder;

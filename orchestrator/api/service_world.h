@@ -183,6 +183,7 @@ class ServiceWorld {
 
   v1::SagaService::Stub& sagas() { return *sagas_; }
   v1::DefinitionService::Stub& definitions() { return *definition_stub_; }
+  Admission& admission() { return admission_; }
   FakeRouter& router() { return router_; }
   effects::WatchHub& hub() { return hub_; }
   GatedReader& reader() { return reader_; }
@@ -201,6 +202,7 @@ class ServiceWorld {
   effects::WatchHub hub_;
   FakeDefinitions fake_definitions_;
   FakeRouter router_;
+  Admission admission_{/*memory_limit_bytes=*/0};
   SagaService saga_service_;
   DefinitionService definition_service_;
   std::unique_ptr<grpc::Server> server_;

@@ -70,7 +70,7 @@ absl::Status FillIn(const std::string& definition, int64_t revision, const googl
 
 absl::StatusOr<shard::StartRequest> CheckStart(const std::string& saga_id, const std::string& definition,
                                                int64_t revision, const google::protobuf::Struct& input,
-                                               const Definitions& definitions) {
+                                               const Definitions& definitions, Admission* admission) {
   if (saga_id.empty()) {
     return InvalidArgumentError(
         "SAGA_ID_INVALID",
@@ -85,6 +85,7 @@ absl::StatusOr<shard::StartRequest> CheckStart(const std::string& saga_id, const
   start.asked_revision = revision;
   start.fingerprint = StartFingerprint(definition, revision, input);
   start.validation = FillIn(definition, revision, input, definitions, &start);
+  if (start.validation.ok() && admission != nullptr) start.validation = admission->AdmitStart(start.input.size());
   return start;
 }
 

@@ -84,6 +84,21 @@ inline constexpr MetricName kVolumeSize{"tutti_store_volume_size_bytes", kGauge,
 inline constexpr MetricName kVolumeFree{"tutti_store_volume_free_bytes", kGauge, "",
                                         "What is left of it for this process"};
 
+inline constexpr MetricName kStoreReserve{"tutti_store_reserve_bytes", kGauge, "",
+                                          "Room kept on the volume for when it is full; 0 while it is given up"};
+inline constexpr MetricName kSweepOverdue{
+    "tutti_sweep_oldest_overdue_seconds", kGauge, "",
+    "How long the retention of some saga has been over that was there at the last look; 0 when there was none"};
+inline constexpr MetricName kSweepFinished{
+    "tutti_sweep_last_finished_seconds", kGauge, "",
+    "When the sweep last came to its end, or this process began, in seconds since the epoch"};
+
+// Memory.
+inline constexpr MetricName kMemoryLimit{"tutti_memory_limit_bytes", kGauge, "",
+                                         "What this process may take; from 90 % of it on no new sagas are taken"};
+inline constexpr MetricName kOpenSagaBytes{"tutti_open_saga_bytes", kGauge, "",
+                                           "Bytes of the records of the sagas that are kept in memory"};
+
 // Beginning and end.
 inline constexpr MetricName kRecoveryDuration{"tutti_recovery_duration_seconds", kGauge, "",
                                               "How long the recovery at this process's start took; 0 until it is over"};

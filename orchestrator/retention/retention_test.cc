@@ -161,6 +161,30 @@ TEST_F(SweeperTest, ARecordOfANewerVersionIsPassedOver) {
   EXPECT_THAT(Asked(), UnorderedElementsAre("a", "z"));
 }
 
+TEST_F(SweeperTest, TellsHowFarItIsBehindAndWhenItWasThrough) {
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs).overdue_ms, 0);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs).last_finished_ms, 0);
+  for (int i = 0; i < 4; ++i) Keep({Saga("s" + std::to_string(i), kNowMs - kRetentionMs - 1'000 * (i + 1))});
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kMore);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs).overdue_ms, 3'000) << "newest starts come first";
+  AnswerAll();
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs), Progress::kDone);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs).overdue_ms, 4'000);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs + 60'000).overdue_ms, 64'000) << "it grows while nobody looks";
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs + 60'000).last_finished_ms, kNowMs);
+  AnswerAll();
+  world_.store().Edit([](store::Tables* tables) {
+    for (int i = 0; i < 3; ++i) (*tables)[store::Column::kSaga].erase(store::SagaKey("s" + std::to_string(i)));
+  });
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs + 60'000), Progress::kDone);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs + 60'000).overdue_ms, 64'000) << "one would not go";
+  AnswerAll();
+  world_.store().Edit([](store::Tables* tables) { (*tables)[store::Column::kSaga].erase(store::SagaKey("s3")); });
+  EXPECT_EQ(sweeper_.SweepOnce(kNowMs + 120'000), Progress::kDone);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs + 120'000).overdue_ms, 0);
+  EXPECT_EQ(sweeper_.StatusAt(kNowMs + 120'000).last_finished_ms, kNowMs + 120'000);
+}
+
 TEST_F(SweeperTest, AnswersMayComeWhenTheSweeperIsGone) {
   Keep({Saga("a", 2'000)});
   auto sweeper = std::make_unique<Sweeper>(
@@ -265,6 +289,23 @@ TEST_F(SweepThreadTest, AStoreThatCannotBeReadIsLeftInPeaceForAWhile) {
   SweepThread thread(&sweeper_, &clock_, looks_around_, {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1});
   ASSERT_TRUE(Await([this] { return looks_ >= 1; }));
   EXPECT_FALSE(Await([this] { return looks_ >= 2; }, std::chrono::milliseconds(100)));
+}
+
+TEST_F(SweepThreadTest, SaysWhenAWalkIsOver) {
+  for (int i = 0; i < 3; ++i) {
+    world_.store().Commit({.sagas = {Saga("s" + std::to_string(i), 1'000 + i)}},
+                          [](store::CommitResult, const absl::Status&) {});
+  }
+  std::vector<int> asked_at_end;
+  SweepThread thread(&sweeper_, &clock_, looks_around_,
+                     {.interval_ms = 24LL * 3600 * 1000, .pause_ms = 1, .on_walk_over = [&] {
+                        MutexLock lock(&mu_);
+                        asked_at_end.push_back(asked_);
+                        changed_.SignalAll();
+                      }});
+  ASSERT_TRUE(Await([&] { return !asked_at_end.empty(); }));
+  thread.Stop();
+  EXPECT_THAT(asked_at_end, ElementsAre(3)) << "once, after its last page";
 }
 
 TEST_F(SweepThreadTest, StopsInTheMiddleOfItsRest) {

@@ -12,6 +12,7 @@ SweepThread::SweepThread(Sweeper* sweeper, const Clock* clock, std::function<boo
 int64_t SweepThread::Tick() {
   if (busy_()) return options_.pause_ms;
   const Sweeper::Progress progress = sweeper_->SweepOnce(clock_->WallMs());
+  if (progress == Sweeper::Progress::kDone && options_.on_walk_over) options_.on_walk_over();
   const bool rests = progress == Sweeper::Progress::kDone || progress == Sweeper::Progress::kFailed;
   return rests ? options_.interval_ms : options_.pause_ms;
 }

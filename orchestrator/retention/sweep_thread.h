@@ -15,8 +15,9 @@ namespace tutti::retention {
 class SweepThread {
  public:
   struct Options {
-    int64_t interval_ms = 60'000;  // between walks
-    int64_t pause_ms = 50;         // between pages
+    int64_t interval_ms = 60'000;        // between walks
+    int64_t pause_ms = 50;               // between pages
+    std::function<void()> on_walk_over;  // on the thread, after each whole walk; may block
   };
 
   // `busy` says that there is something better to do; asked before every page. `sweeper` belongs to the thread from

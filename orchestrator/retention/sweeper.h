@@ -27,6 +27,14 @@ class Sweeper {
     int page_size = 256;  // expiries on their way at once
   };
 
+  // For metrics. Times are wall clock milliseconds.
+  struct Status {
+    // How long ago the retention of some saga was over that was there at the last look; 0: there was none. While
+    // nothing is looked at, it grows with the clock.
+    int64_t overdue_ms = 0;
+    int64_t last_finished_ms = 0;  // end of the last walk; 0: there was none yet
+  };
+
   enum class Progress {
     kWaiting,  // shards still work on the last page: nothing was done
     kMore,     // a page was asked for, and there are more
@@ -41,11 +49,21 @@ class Sweeper {
   // Asks for the next page of sagas that ended retention_ms before now_ms (wall clock) or earlier.
   Progress SweepOnce(int64_t now_ms);
 
+  // From any thread.
+  Status StatusAt(int64_t now_ms) const;
+
  private:
+  void NoteEnded(int64_t first_ended_ms);
+
   const store::SagaReader* const reader_;
   const Expire expire_;
   const Options options_;
   std::string cursor_;
+  int64_t first_ended_ms_ = 0;  // of the walk under way
+  // When the saga ended that is overdue for longest, as of the last whole walk, or of this one when it found an older
+  // one; 0: none.
+  std::atomic<int64_t> overdue_since_ms_{0};
+  std::atomic<int64_t> last_finished_ms_{0};
   const std::shared_ptr<std::atomic<int>> outstanding_ = std::make_shared<std::atomic<int>>(0);
 };
 

@@ -26,6 +26,17 @@ void AddDuration(CLI::App* app, const std::string& name, int64_t* out_ms, const 
       ->type_name("DURATION");
 }
 
+// "512Mi", "2GiB", "1000000" and the like.
+void AddSize(CLI::App* app, const std::string& name, const std::function<void(uint64_t)>& take,
+             const std::string& help) {
+  app->add_option_function<uint64_t>(name, take, help)
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true))
+      // Comes before the other: it would wrap.
+      ->transform(CLI::Validator(
+          [](const std::string& text) { return text[0] == '-' ? "must not be negative" : std::string(); }, ""))
+      ->type_name("SIZE");
+}
+
 // A participant may still hear of a saga for as long as commands may be sent, and a late reply for the grace: its id
 // must not be free before.
 std::string MistakeIn(const Options& options) {
@@ -77,6 +88,14 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
               "For API calls in flight; then their connections are broken (default 10s)");
   AddDuration(&app, "--reply-drain", &options.reply_drain_ms, "For participants still working (default 5s)");
+  AddSize(
+      &app, "--memory-limit", [&](uint64_t bytes) { options.memory_limit_bytes = bytes; },
+      "Memory of this process; from 90 % of it on no new sagas are taken (default: the control group's limit, or the "
+      "machine's memory)");
+  AddSize(
+      &app, "--disk-reserve", [&](uint64_t bytes) { options.disk_reserve_bytes = bytes; },
+      "Room on the volume that is kept for operators, compensations and the drain; no new sagas are taken when no more "
+      "than that is left beside it (default 256 MiB, at most a twentieth of the volume; 0: none)");
   app.add_option("--log-level", log_level,
                  "debug, info, warning or error; the file log-level in --data-dir overrides it, read again on SIGHUP")
       ->capture_default_str();

@@ -25,7 +25,9 @@ struct Options {
   saga::Settings saga;
   int64_t id_retention_ms = 14LL * 24 * 3600 * 1000;  // how long ended sagas are remembered
   int64_t sweep_interval_ms = 60'000;
-  int64_t reply_drain_ms = 5'000;  // how long a shutdown waits for participants that are working
+  uint64_t memory_limit_bytes = 0;             // 0: what the system allows
+  std::optional<uint64_t> disk_reserve_bytes;  // unset: by the volume's size; 0: none
+  int64_t reply_drain_ms = 5'000;              // how long a shutdown waits for participants that are working
   LogLevel log_level = LogLevel::kInfo;
   std::string given;  // what was said on the command line, defaults aside; for the log
 };

@@ -57,5 +57,20 @@ TEST_F(OptionsTest, WhatWasGivenIsToldForTheLog) {
             "--data-dir=d --participants=p.yaml --sweep-interval=5m");
 }
 
+TEST_F(OptionsTest, SizesMayHaveTheUnitsOfBothKinds) {
+  int exit_code = 0;
+  EXPECT_EQ(Parse({}, &exit_code)->memory_limit_bytes, 0);
+  EXPECT_FALSE(Parse({}, &exit_code)->disk_reserve_bytes.has_value());
+  EXPECT_EQ(Parse({"--memory-limit", "2Gi"}, &exit_code)->memory_limit_bytes, uint64_t{2} << 30);
+  EXPECT_EQ(Parse({"--memory-limit", "512MiB"}, &exit_code)->memory_limit_bytes, uint64_t{512} << 20);
+  EXPECT_EQ(Parse({"--memory-limit", "2GB"}, &exit_code)->memory_limit_bytes, 2'000'000'000);
+  EXPECT_EQ(Parse({"--memory-limit", "123456"}, &exit_code)->memory_limit_bytes, 123456);
+  EXPECT_EQ(*Parse({"--disk-reserve", "64M"}, &exit_code)->disk_reserve_bytes, 64'000'000);
+  EXPECT_EQ(*Parse({"--disk-reserve", "0"}, &exit_code)->disk_reserve_bytes, 0);
+  for (const char* wrong : {"2Qi", "-5", "lots", "", "1.5.2G"}) {
+    EXPECT_NE(Refusal({"--memory-limit", wrong}).find("--memory-limit"), std::string::npos) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace tutti::server

@@ -35,6 +35,20 @@ void DescribeParticipants(const effects::ParticipantInvoker& invoker, const std:
   }
 }
 
+void DescribeRoom(const shard::ShardRouter& router, const store::DiskReserve& reserve, uint64_t memory_limit_bytes,
+                  Scrape* scrape) {
+  scrape->Set(metrics::kOpenSagaBytes, {}, static_cast<double>(router.resident_bytes()));
+  scrape->Set(metrics::kMemoryLimit, {}, static_cast<double>(memory_limit_bytes));
+  scrape->Set(metrics::kStoreReserve, {}, static_cast<double>(reserve.bytes_held()));
+}
+
+void DescribeSweep(const retention::Sweeper& sweeper, int64_t began_ms, int64_t now_ms, Scrape* scrape) {
+  const retention::Sweeper::Status status = sweeper.StatusAt(now_ms);
+  const int64_t finished_ms = status.last_finished_ms == 0 ? began_ms : status.last_finished_ms;
+  scrape->Set(metrics::kSweepOverdue, {}, static_cast<double>(status.overdue_ms) / 1000.0);
+  scrape->Set(metrics::kSweepFinished, {}, static_cast<double>(finished_ms) / 1000.0);
+}
+
 void DescribeStore(const store::RocksDbStore& store, Scrape* scrape) {
   const store::RocksDbStatus status = store.Status();
   scrape->SetSummary(metrics::kStoreSync, {}, status.log_syncs, status.log_sync_seconds);

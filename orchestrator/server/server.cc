@@ -1,5 +1,6 @@
 #include "orchestrator/server/server.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -18,6 +19,9 @@ namespace {
 
 // A client that comes back later connects anew, without hearing of it.
 constexpr int64_t kIdleConnectionMs = 10 * 60 * 1000;
+constexpr char kReserveFile[] = "RESERVE";
+constexpr uint64_t kLogBytesMin = 16u << 20;
+constexpr uint64_t kStoreMemoryShare = 8;  // for cached blocks, and again for what no table holds yet
 
 std::set<std::string> NamesOf(const std::vector<Participant>& participants) {
   std::set<std::string> names;
@@ -56,17 +60,13 @@ absl::Status Server::OpenStore() {
   if (error) {
     return absl::FailedPreconditionError(absl::StrCat("--data-dir ", options_.data_dir, ": ", error.message()));
   }
-  store::RocksDbStoreOptions store_options;
-  store_options.path = (std::filesystem::path(options_.data_dir) / "store").string();
-  store_options.observer = [this](const store::CommitReport& report) {
-    engine_metrics_.OnCommit(report.seconds, report.sagas);
-  };
-  store_options.on_unreadable = [this](const store::UnreadableRecord& record) {
-    saga_metrics_.OnUnreadable(record.saga_id, absl::DataLossError(record.error));
-  };
-  auto store = store::RocksDbStore::Open(store_options);
+  const auto store_options = StoreOptions();
+  if (!store_options.ok()) return store_options.status();
+  auto store = store::RocksDbStore::Open(*store_options);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  // The log was replayed, and what that took is free again.
+  ReturnFreeMemory();
   catalog_ = std::make_unique<catalog::Catalog>(store_.get(), store_.get(), &participants_, &clock_);
   if (absl::Status status = catalog_->Load(); !status.ok()) return status;
   process_metrics_->AddSource([this](Scrape* scrape) {
@@ -76,6 +76,33 @@ absl::Status Server::OpenStore() {
     saga_metrics_.Describe(scrape);
   });
   return absl::OkStatus();
+}
+
+absl::StatusOr<store::RocksDbStoreOptions> Server::StoreOptions() {
+  const std::filesystem::path folder(options_.data_dir);
+  const absl::StatusOr<store::Room> room = store::ReadRoom(options_.data_dir);
+  if (!room.ok()) return room.status();
+  const uint64_t usual_reserve = store::DefaultReserveBytes(*room);
+  reserve_ = std::make_unique<store::DiskReserve>(
+      store::DiskReserve::Options{.file = folder / kReserveFile,
+                                  .bytes = options_.disk_reserve_bytes.value_or(usual_reserve)},
+      [path = options_.data_dir] { return store::ReadRoom(path); });
+  store::RocksDbStoreOptions store_options;
+  store_options.path = (folder / "store").string();
+  store_options.reserve = reserve_.get();
+  // What the logs hold must find room in tables even when the volume is full.
+  store_options.log_bytes_max = std::clamp(usual_reserve, kLogBytesMin, store_options.log_bytes_max);
+  // Of little memory the store takes a part, so that some is left for sagas.
+  const uint64_t share = admission_.memory_limit_bytes() / kStoreMemoryShare;
+  if (share < store_options.block_cache_bytes) store_options.block_cache_bytes = share;
+  if (share < store_options.log_bytes_max) store_options.write_buffers_bytes = share;
+  store_options.observer = [this](const store::CommitReport& report) {
+    engine_metrics_.OnCommit(report.seconds, report.sagas);
+  };
+  store_options.on_unreadable = [this](const store::UnreadableRecord& record) {
+    saga_metrics_.OnUnreadable(record.saga_id, absl::DataLossError(record.error));
+  };
+  return store_options;
 }
 
 absl::Status Server::LoadParticipants() {
@@ -159,8 +186,12 @@ absl::Status Server::StartShards() {
   if (absl::Status status = router_->Start(); !status.ok()) return status;
   const int64_t duration_ms = clock_.MonotonicMs() - began_ms;
   engine_metrics_.OnRecoveryOver(static_cast<double>(duration_ms) / 1000.0);
+  ReturnFreeMemory();
+  room_keeper_ = std::make_unique<RoomKeeper>(&admission_, reserve_.get(), ResidentBytes,
+                                              [this] { return router_->resident_bytes(); });
   process_metrics_->AddSource([this](Scrape* scrape) {
     DescribeMailboxes(*router_, scrape);
+    DescribeRoom(*router_, *reserve_, admission_.memory_limit_bytes(), scrape);
     DescribeParticipants(*invoker_, missed_.names(), scrape);
     scrape->Set(metrics::kTimersPending, {}, static_cast<double>(timers_->size()));
   });
@@ -178,14 +209,22 @@ absl::Status Server::StartSweeping() {
   // More than a batch waits: the sagas that run come first.
   const auto busy = [this] { return router_->mailbox_depth() > limits::kShardBatchMax; };
   sweep_thread_ = std::make_unique<retention::SweepThread>(
-      sweeper_.get(), &clock_, busy, retention::SweepThread::Options{.interval_ms = options_.sweep_interval_ms});
+      sweeper_.get(), &clock_, busy,
+      retention::SweepThread::Options{.interval_ms = options_.sweep_interval_ms,
+                                      .on_walk_over = [this] { store_->Reclaim(reserve_->short_of_room()); }});
+  process_metrics_->AddSource([this, began_ms = clock_.WallMs()](Scrape* scrape) {
+    DescribeSweep(*sweeper_, began_ms, clock_.WallMs(), scrape);
+  });
   return absl::OkStatus();
 }
 
 absl::Status Server::Serve() {
   definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get(), &participants_);
-  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
-      .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_});
+  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{.router = router_.get(),
+                                                                             .reader = store_.get(),
+                                                                             .definitions = definitions_.get(),
+                                                                             .hub = &hub_,
+                                                                             .admission = &admission_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
   GrpcServerOptions grpc_options = options_.grpc;
   grpc_options.observer = &grpc_metrics_;
@@ -228,12 +267,14 @@ void Server::Shutdown() {
 void Server::GoDown(int64_t reply_drain_ms) {
   if (std::exchange(down_, true)) return;
   engine_metrics_.SetReady(false);
+  if (store_ != nullptr) store_->CancelReclaim();
   if (sweep_thread_ != nullptr) sweep_thread_->Stop();
   if (missed_thread_ != nullptr) missed_thread_->Stop();
   if (grpc_server_ != nullptr) grpc_server_->Drain([this] { saga_service_->EndWaits(); });
   if (router_ != nullptr) router_->Drain(reply_drain_ms);
   if (invoker_ != nullptr) invoker_->Shutdown();
   if (timers_ != nullptr) timers_->Stop();
+  if (room_keeper_ != nullptr) room_keeper_->Stop();
   process_metrics_->DropSources();
   // The store writes what it was handed over when it goes, and tells the shards, which are still there.
   store_.reset();

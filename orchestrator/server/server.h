@@ -9,9 +9,11 @@
 #include "absl/status/statusor.h"
 #include "common/clock.h"
 #include "common/grpc_metrics.h"
+#include "common/memory.h"
 #include "common/metrics.h"
 #include "common/paced_thread.h"
 #include "common/process_metrics.h"
+#include "orchestrator/api/admission.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
 #include "orchestrator/api/saga_service.h"
@@ -25,6 +27,7 @@
 #include "orchestrator/server/missed_participants.h"
 #include "orchestrator/server/options.h"
 #include "orchestrator/server/participants.h"
+#include "orchestrator/server/room_keeper.h"
 #include "orchestrator/shard/shard_router.h"
 #include "orchestrator/store/rocksdb_store.h"
 
@@ -59,6 +62,7 @@ class Server {
   // First of all, so that a long recovery can be watched.
   absl::Status ServeMetrics();
   absl::Status OpenStore();
+  absl::StatusOr<store::RocksDbStoreOptions> StoreOptions();
   absl::Status LoadParticipants();
   absl::Status StartShards();
   absl::Status StartSweeping();
@@ -76,11 +80,14 @@ class Server {
   MissedParticipants missed_;
   saga::StateMachine machine_{options_.saga, &participants_};
   effects::WatchHub hub_;
+  std::unique_ptr<store::DiskReserve> reserve_;
+  api::Admission admission_{options_.memory_limit_bytes != 0 ? options_.memory_limit_bytes : SystemMemoryLimit()};
   std::unique_ptr<store::RocksDbStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<shard::ShardRouter> router_;
   std::unique_ptr<retention::Sweeper> sweeper_;
   std::unique_ptr<retention::SweepThread> sweep_thread_;
+  std::unique_ptr<RoomKeeper> room_keeper_;
   std::unique_ptr<effects::TimerQueue> timers_;
   std::unique_ptr<effects::ParticipantInvoker> invoker_;
   std::unique_ptr<api::CatalogDefinitions> definitions_;

@@ -11,6 +11,7 @@ namespace tutti::shard {
 namespace {
 
 constexpr int64_t kFullMailboxRetryMs = 200;
+constexpr size_t kRecoveryCommitsMax = 2;
 
 size_t BytesOf(const saga::CancelRequested& word) {
   return word.reason.size() + word.by.size();
@@ -59,18 +60,30 @@ Shard::~Shard() {
 }
 
 absl::Status Shard::Start() {
-  absl::Status status = Recover();
+  absl::Status status = RecoverWith([this] { AwaitCommits(); });
   if (status.ok()) thread_ = std::thread([this] { Loop(); });
   return status;
 }
 
-absl::Status Shard::Recover() {
-  absl::Status status = core_.Recover(slots_.first, slots_.end);
+absl::Status Shard::RecoverWith(const std::function<void()>& breathe) {
+  absl::Status status = core_.Recover(slots_.first, slots_.end, breathe);
   if (!status.ok()) return status;
   MutexLock lock(&mu_);
   takes_requests_ = true;
   commits_in_flight_ = core_.commits_in_flight();
+  resident_bytes_ = core_.resident_bytes();
   return absl::OkStatus();
+}
+
+// Whatever comes before is of sagas that were taken up already: nothing was sent for the others.
+void Shard::AwaitCommits() {
+  while (core_.commits_in_flight() > kRecoveryCommitsMax) {
+    {
+      MutexLock lock(&mu_);
+      while (events_.empty()) wake_.Wait(&mu_);
+    }
+    core_.Process(TakeBatch(limits::kShardBatchMax));
+  }
 }
 
 bool Shard::Work(size_t messages_max) {
@@ -147,7 +160,8 @@ void Shard::Stop() {
 
 MailboxStatus Shard::mailbox() const {
   MutexLock lock(&mu_);
-  MailboxStatus status{.messages = events_.size() + requests_.size(), .refused = refused_};
+  MailboxStatus status{
+      .messages = events_.size() + requests_.size(), .refused = refused_, .resident_bytes = resident_bytes_};
   const auto now = std::chrono::steady_clock::now();
   for (const std::deque<Posted>* queue : {&events_, &requests_}) {
     if (queue->empty()) continue;
@@ -198,6 +212,7 @@ void Shard::Process(std::vector<Message> batch) {
   core_.Process(std::move(batch));
   MutexLock lock(&mu_);
   commits_in_flight_ = core_.commits_in_flight();
+  resident_bytes_ = core_.resident_bytes();
 }
 
 void Shard::Loop() {

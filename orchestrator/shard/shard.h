@@ -22,6 +22,7 @@ struct MailboxStatus {
   size_t messages = 0;
   double oldest_seconds = 0;  // of the messages that wait; 0: none does
   uint64_t refused = 0;       // requests, because it was full
+  size_t resident_bytes = 0;  // of the records of sagas that the shard keeps in memory
 };
 
 // Thread-safe.
@@ -39,7 +40,9 @@ class Shard {
 
   // In place of Start, for tests and simulators that are the shard's thread themselves. Recover comes first; Work steps
   // one batch of at most `messages_max`, and is false when nothing waits any more.
-  absl::Status Recover();
+  absl::Status Recover() {
+    return RecoverWith([] {});
+  }
   bool Work(size_t messages_max);
 
   // Replies, timers and commits always find room.
@@ -64,6 +67,9 @@ class Shard {
     size_t bytes = 0;  // of a request
   };
 
+  absl::Status RecoverWith(const std::function<void()>& breathe);
+  // Until few of the write sets that recovery makes are under way: they are copies of what is in memory.
+  void AwaitCommits();
   void Post(Message message);
   void Announce() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Loop();
@@ -90,6 +96,7 @@ class Shard {
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool quiet_ ABSL_GUARDED_BY(mu_) = false;
   int quiet_waiters_ ABSL_GUARDED_BY(mu_) = 0;  // looking for quiet costs a walk over all sagas: only on demand
+  size_t resident_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   size_t commits_in_flight_ ABSL_GUARDED_BY(mu_) = 0;
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;

@@ -17,6 +17,7 @@ namespace tutti::shard {
 namespace {
 
 constexpr int64_t kExpiringRetryMs = 100;
+constexpr size_t kRecoveryBatchBytes = 4 << 20;
 
 // An answer that must be given even by a shard that is over.
 bool IsRequest(const Message& message) {
@@ -42,8 +43,8 @@ ShardCore::ShardCore(const ShardContext& context, uint64_t seed, std::function<v
                      std::function<void(const absl::Status&)> on_fatal)
     : context_(context), post_(std::move(post)), on_fatal_(std::move(on_fatal)), random_(seed) {}
 
-absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
-  std::vector<Message> messages;
+absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot, const std::function<void()>& breathe) {
+  std::vector<std::string> saga_ids;
   const auto take_in = [&](SagaRecord record) {
     const std::string saga_id = record.saga_id();
     const absl::StatusOr<Resident*> resident = TakeIn(std::move(record));
@@ -53,7 +54,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
       return absl::OkStatus();
     }
     context_.observer->OnRecovered((*resident)->record);
-    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{}});
+    saga_ids.push_back(saga_id);
     return absl::OkStatus();
   };
   const auto step_over = [&](const store::UnreadableRecord& record) {
@@ -61,11 +62,18 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
   };
   absl::Status status = context_.reader->ForEachActive(first_slot, end_slot, take_in, step_over);
   if (!status.ok()) return status;
-  for (size_t begin = 0; begin < messages.size(); begin += limits::kShardBatchMax) {
-    const size_t end = std::min(messages.size(), begin + limits::kShardBatchMax);
-    Process({std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(begin)),
-             std::make_move_iterator(messages.begin() + static_cast<std::ptrdiff_t>(end))});
+  // Each write set holds a second copy of its records, and one more as bytes.
+  std::vector<Message> messages;
+  size_t bytes = 0;
+  for (const std::string& saga_id : saga_ids) {
+    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{}});
+    if (const auto it = sagas_.find(saga_id); it != sagas_.end()) bytes += it->second->bytes;
+    if (messages.size() < limits::kShardBatchMax && bytes < kRecoveryBatchBytes) continue;
+    Process(std::exchange(messages, {}));
+    bytes = 0;
+    breathe();
   }
+  if (!messages.empty()) Process(std::move(messages));
   return absl::OkStatus();
 }
 
@@ -186,7 +194,7 @@ void ShardCore::Handle(ExpireMessage message, Batch* batch) {
   if (!found.ok()) return done(found.status());
   if (*found == nullptr) return done(false);
   SagaRecord record = std::move((*found)->record);
-  sagas_.erase(message.saga_id);
+  Evict(message.saga_id);
   if (saga::IsActive(record) || record.finished_ms() > message.ended_by_ms) return done(false);
   expiring_.insert(message.saga_id);
   batch->write_set.expired.push_back(std::move(record));
@@ -209,6 +217,7 @@ void ShardCore::Handle(CommitFinished finished, Batch*) {
   }
   in_flight_.clear();
   sagas_.clear();
+  resident_bytes_ = 0;
   expiring_.clear();
   on_fatal_(finished.detail);
 }
@@ -246,6 +255,7 @@ absl::StatusOr<ShardCore::Resident*> ShardCore::TakeIn(SagaRecord record) {
   resident->stored = {.state = record.state(), .parked = saga::IsParked(record)};
   std::string saga_id = record.saga_id();
   resident->record = std::move(record);
+  CountBytes(resident.get());
   return sagas_.emplace(std::move(saga_id), std::move(resident)).first->second.get();
 }
 
@@ -313,6 +323,7 @@ void ShardCore::Commit(Batch batch) {
     Resident* resident = sagas_.at(batch.saga_ids[i]).get();
     store::SagaWrite& write = batch.write_set.sagas[i];
     write.record = resident->record;
+    CountBytes(resident);
     write.previous = resident->stored;
     resident->stored = {.state = write.record.state(), .parked = saga::IsParked(write.record)};
   }
@@ -346,7 +357,19 @@ void ShardCore::Release(Batch batch) {
 void ShardCore::EvictIfDone(const std::string& saga_id) {
   const auto it = sagas_.find(saga_id);
   if (it == sagas_.end()) return;
-  if (it->second->writes_in_flight == 0 && !saga::IsActive(it->second->record)) sagas_.erase(it);
+  if (it->second->writes_in_flight == 0 && !saga::IsActive(it->second->record)) Evict(saga_id);
+}
+
+void ShardCore::Evict(const std::string& saga_id) {
+  const auto it = sagas_.find(saga_id);
+  resident_bytes_ -= it->second->bytes;
+  sagas_.erase(it);
+}
+
+void ShardCore::CountBytes(Resident* resident) {
+  const size_t bytes = resident->record.ByteSizeLong();
+  resident_bytes_ += bytes - resident->bytes;
+  resident->bytes = bytes;
 }
 
 bool ShardCore::HasAwaitedAttempts() const {

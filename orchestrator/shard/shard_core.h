@@ -94,13 +94,18 @@ class ShardCore {
   // record cannot be read, or be stepped, is left as it is: nothing is done for it, and requests about it are
   // DATA_LOSS. FAILED_PRECONDITION when a record is of a newer version, which is then the one to start, or pinned to a
   // revision that is not there: somebody might apply another one under its number.
-  absl::Status Recover(uint32_t first_slot, uint32_t end_slot);
+  // What it commits on the way is handed over a little at a time; `breathe` is called in between, and may process what
+  // has come meanwhile.
+  absl::Status Recover(
+      uint32_t first_slot, uint32_t end_slot, const std::function<void()>& breathe = [] {});
 
   // Steps every message, hands over one write set. Effects follow with the CommitFinished of that write set.
   void Process(std::vector<Message> messages);
 
   // Sagas kept in memory: active ones, and ended ones whose last write is not durable yet.
   size_t resident() const { return sagas_.size(); }
+  // Of their records, as they were last committed or read.
+  size_t resident_bytes() const { return resident_bytes_; }
   // Sagas that wait for the reply of an attempt.
   bool HasAwaitedAttempts() const;
   // Write sets handed over and not yet finished.
@@ -112,6 +117,7 @@ class ShardCore {
     std::shared_ptr<const saga::Recipe> recipe;
     std::optional<store::SagaWrite::Indexed> stored;  // as of the newest write handed over
     int writes_in_flight = 0;
+    size_t bytes = 0;  // counted in resident_bytes_
   };
 
   // Waits for its write set.
@@ -144,6 +150,8 @@ class ShardCore {
   void Commit(Batch batch);
   void Release(Batch batch);
   void EvictIfDone(const std::string& saga_id);
+  void Evict(const std::string& saga_id);
+  void CountBytes(Resident* resident);
   std::string MintUid();
 
   const ShardContext context_;
@@ -151,6 +159,7 @@ class ShardCore {
   const std::function<void(const absl::Status&)> on_fatal_;
   std::mt19937_64 random_;
   absl::flat_hash_map<std::string, std::unique_ptr<Resident>> sagas_;
+  size_t resident_bytes_ = 0;
   absl::flat_hash_map<std::string, size_t> touched_index_;  // of the batch being built
   absl::flat_hash_set<std::string> expiring_;               // until their write set is durable; never resident
   // Met at recovery. A restart is what looks at them again.

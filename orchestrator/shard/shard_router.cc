@@ -76,6 +76,12 @@ size_t ShardRouter::mailbox_depth() const {
   return depth;
 }
 
+size_t ShardRouter::resident_bytes() const {
+  size_t bytes = 0;
+  for (const MailboxStatus& mailbox : mailboxes()) bytes += mailbox.resident_bytes;
+  return bytes;
+}
+
 std::vector<MailboxStatus> ShardRouter::mailboxes() const {
   std::vector<MailboxStatus> all;
   for (const auto& shard : shards_) all.push_back(shard->mailbox());

@@ -32,6 +32,8 @@ class ShardRouter final : public Router {
   void Drain(int64_t timeout_ms);
 
   size_t mailbox_depth() const;
+  // Of the records of all sagas that are kept in memory.
+  size_t resident_bytes() const;
   // Of each shard, in order.
   std::vector<MailboxStatus> mailboxes() const;
 

@@ -462,5 +462,63 @@ TEST(ShardRouterTest, ShardCountMayChangeAtARestart) {
   EXPECT_TRUE(cancelled.Await());
 }
 
+// What of the records that were handed over is not released yet: so much is there twice.
+class Ledger final : public store::SagaStore, public ShardObserver {
+ public:
+  explicit Ledger(store::SagaStore* store) : store_(store) {}
+  void Commit(const store::WriteSet& write_set, store::CommitDone done) override {
+    for (const auto& saga : write_set.sagas) twice_ += saga.record.ByteSizeLong();
+    most_ = std::max(most_, twice_);
+    store_->Commit(write_set, std::move(done));
+  }
+  void OnHistory(const storage::v1::SagaRecord& record, const std::vector<v1::HistoryEvent>&) override {
+    twice_ -= record.ByteSizeLong();
+  }
+  void OnRecovered(const storage::v1::SagaRecord&) override {}
+  void OnExpired(const storage::v1::SagaRecord&) override {}
+  void OnBatch(size_t) override {}
+
+  size_t most() const { return most_; }  // once the shard has ended
+
+ private:
+  store::SagaStore* const store_;
+  // Of the shard's thread:
+  size_t twice_ = 0;
+  size_t most_ = 0;
+};
+
+// Each saga waits for an attempt, so recovery writes it again: were all of that under way at once, a restart would take
+// twice the memory.
+TEST(ShardRouterTest, RecoveryHasLittleOfWhatItWritesUnderWayAtOnce) {
+  constexpr int kSagas = 200;
+  constexpr size_t kInputBytes = 256 * 1024;
+  ShardWorld world(/*inline_done=*/false);
+  {
+    ShardRouter router(world.context(), 1, IgnoreFatal);
+    ASSERT_TRUE(router.Start().ok());
+    for (int saga = 0; saga < kSagas; ++saga) {
+      StartRequest start = ShardWorld::StartOf("s" + std::to_string(saga));
+      start.input = std::string(kInputBytes, 'x');
+      for (;;) {
+        auto done = std::make_shared<std::promise<absl::Status>>();
+        router.Start(start, [done](const absl::StatusOr<StartResult>& result) { done->set_value(result.status()); });
+        if (done->get_future().get().ok()) break;
+      }
+    }
+    EXPECT_GE(router.resident_bytes(), kSagas * kInputBytes);
+    router.Drain(0);
+  }
+  Ledger ledger(&world.store());
+  ShardContext context = world.context();
+  context.store = &ledger;
+  context.observer = &ledger;
+  ShardRouter router(context, 1, IgnoreFatal);
+  ASSERT_TRUE(router.Start().ok());
+  EXPECT_GE(router.resident_bytes(), kSagas * kInputBytes);
+  router.Drain(0);
+  EXPECT_GT(ledger.most(), 0) << "they were written again";
+  EXPECT_LE(ledger.most(), kSagas * kInputBytes / 2);
+}
+
 }  // namespace
 }  // namespace tutti::shard

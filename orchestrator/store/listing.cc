@@ -261,6 +261,8 @@ absl::StatusOr<EndedPage> ReadEnded(const View& view, const EndedQuery& query) {
     if (!record.ok()) return record.status();
     if (!record->has_value()) continue;
     if (!saga::IsActive(**record) && (*record)->finished_ms() <= query.ended_by_ms) {
+      const int64_t ended_ms = (*record)->finished_ms();
+      page.first_ended_ms = page.saga_ids.empty() ? ended_ms : std::min(page.first_ended_ms, ended_ms);
       page.saga_ids.push_back((*record)->saga_id());
     }
   }

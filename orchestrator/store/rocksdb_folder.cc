@@ -34,7 +34,10 @@ absl::Status SyncPath(const std::string& path, int flags) {
 
 absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
   const std::string text = status.ToString();
-  if (status.IsIOError() && absl::StrContains(text, "/LOCK")) {
+  // In the words of this process's own lock, and of the system's for another one's.
+  const bool held = absl::StrContains(text, "lock hold by current process") ||
+                    absl::StrContains(text, "Resource temporarily unavailable");
+  if (status.IsIOError() && absl::StrContains(text, "/LOCK") && held) {
     return absl::FailedPreconditionError(
         absl::StrCat("the store at ", path, " is in use by another process: one process per store"));
   }
@@ -43,6 +46,10 @@ absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
                                             " is damaged and was left as it is; restore a backup, or see "
                                             "docs/storage.md for what a crash may and may not leave: ",
                                             text));
+  }
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the disk is full: the store at ", path, " cannot be opened: ", text));
   }
   return absl::InternalError(absl::StrCat("the store at ", path, " cannot be opened: ", text));
 }

@@ -1,20 +1,26 @@
 #include "orchestrator/store/rocksdb_store.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "common/limits.h"
+#include "common/logging.h"
+#include "orchestrator/store/guarded_disk.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/open_database.h"
 #include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/rocksdb_view.h"
 #include "orchestrator/store/store_check.h"
 #include "orchestrator/store/unreadable.h"
+#include "orchestrator/store/volume.h"
 #include "orchestrator/store/watermark.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/statistics.h"
 #include "rocksdb/table.h"
@@ -23,11 +29,11 @@
 namespace tutti::store {
 namespace {
 
-// A restart replays the log: this bounds how long that takes, whatever column has been idle.
-constexpr uint64_t kWalBytesMax = 256u << 20;
 constexpr size_t kInfoLogBytesMax = 16u << 20;
+// Of a column that is laid out by slot, one after another: no more room is needed at a time than for one of them.
+constexpr uint32_t kReclaimPieces = 16;
 
-rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
+rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, const RocksDbStoreOptions& store) {
   rocksdb::DBOptions options;
   options.env = env;
   options.create_if_missing = true;
@@ -35,7 +41,8 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env) {
   SetRecovery(&options);
   // After a failed write nobody uses this opening any more; RocksDB's own attempts to recover would only delay its end.
   options.max_bgerror_resume_count = 0;
-  options.max_total_wal_size = kWalBytesMax;
+  options.max_total_wal_size = store.log_bytes_max;
+  options.db_write_buffer_size = store.write_buffers_bytes;
   options.max_background_jobs = 2;
   // What RocksDB tells of its doings, in LOG.
   options.max_log_file_size = kInfoLogBytesMax;
@@ -59,20 +66,20 @@ rocksdb::ColumnFamilyOptions ColumnOptions(const std::shared_ptr<rocksdb::Cache>
 
 class RocksDbStoreImpl final : public RocksDbStore {
  public:
-  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options)
-      : options_(options), env_(options.env != nullptr ? options.env : rocksdb::Env::Default()) {}
+  explicit RocksDbStoreImpl(const RocksDbStoreOptions& options) : options_(options), env_(Guarded(options)) {}
 
   ~RocksDbStoreImpl() override {
     queue_.reset();  // writes what waits
   }
 
   absl::Status Open() {
+    if (absl::Status status = FindRoom(); !status.ok()) return status;
     if (absl::Status status = ClaimFolder(options_.path); !status.ok()) return status;
     const absl::StatusOr<StoreCheck> check = CheckAlone();
     if (!check.ok()) return check.status();
     if (!check->loss.ok()) return check->loss;
     // From here on the folder is changed.
-    rocksdb::DBOptions db_options = DatabaseOptions(env_);
+    rocksdb::DBOptions db_options = DatabaseOptions(env_.get(), options_);
     db_options.statistics = statistics_;
     const auto column_options =
         ColumnOptions(rocksdb::NewLRUCache(options_.block_cache_bytes), options_.write_buffer_bytes);
@@ -107,7 +114,27 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return status;
   }
 
-  void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
+  void Commit(const WriteSet& write_set, CommitDone done) override {
+    expired_ += write_set.expired.size();
+    queue_->Push(write_set, std::move(done));
+  }
+
+  bool Reclaim(bool room_is_short) override {
+    uint64_t left = 0;
+    database_.db()->GetIntProperty(database_.handle(Column::kSaga), rocksdb::DB::Properties::kEstimateNumKeys, &left);
+    const uint64_t expired = expired_;
+    if (expired == 0 || expired * (room_is_short ? 50 : 4) < left) return false;
+    expired_ -= expired;
+    const uint64_t before = Status().table_bytes;
+    const rocksdb::Status status = CompactAll();
+    Log(LogLevel::kInfo, "compacted after a sweep",
+        {{"expired", absl::StrCat(expired)},
+         {"bytes_before", absl::StrCat(before)},
+         {"bytes_after", absl::StrCat(Status().table_bytes)},
+         {"result", status.ok() ? "whole" : status.ToString()}});
+    return true;
+  }
+  void CancelReclaim() override { reclaim_canceled_ = true; }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
     auto record = ReadSaga(Newest(), saga_id);
@@ -125,7 +152,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return page;
   }
   absl::StatusOr<EndedPage> FindEnded(const EndedQuery& query) const override {
-    auto page = ReadEnded(RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true), query);
+    auto page = ReadEnded(AllThrough(), query);
     if (page.ok()) TellAll(page->unreadable);
     return page;
   }
@@ -135,15 +162,54 @@ class RocksDbStoreImpl final : public RocksDbStore {
       Tell(record);
       unreadable(std::move(record));
     };
-    return ReadActive(RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true), first_slot, end_slot,
-                      visitor, tell);
+    return ReadActive(AllThrough(), first_slot, end_slot, visitor, tell);
   }
   absl::StatusOr<std::vector<storage::v1::DefinitionRecord>> GetDefinitions() const override {
     return ReadDefinitions(Newest());
   }
 
  private:
+  static std::unique_ptr<rocksdb::Env> Guarded(const RocksDbStoreOptions& options) {
+    rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+    return rocksdb::NewCompositeEnv(std::make_shared<GuardedDisk>(env->GetFileSystem(), options.reserve));
+  }
+
+  // The reserve is given up only where that helps.
+  absl::Status FindRoom() const {
+    if (absl::Status status = CheckWritable(options_.path); !status.ok()) return status;
+    absl::StatusOr<Room> room = options_.room ? options_.room() : ReadRoom(options_.path);
+    if (!room.ok()) return room.status();
+    if (options_.reserve != nullptr) room->bytes_free += options_.reserve->bytes_held();
+    if (absl::Status status = CheckRoomToOpen(options_.path, *room); !status.ok()) return status;
+    if (options_.reserve != nullptr) options_.reserve->MakeRoom(BytesToOpen(options_.path));
+    return absl::OkStatus();
+  }
+
+  rocksdb::Status CompactAll() {
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;  // what commits need goes on beside it
+    options.canceled = &reclaim_canceled_;
+    // What was deleted lies in memory as well.
+    std::vector<rocksdb::ColumnFamilyHandle*> handles(database_.handles().begin(), database_.handles().end());
+    rocksdb::Status status = database_.db()->Flush({}, handles);
+    for (const Column column : {Column::kHistory, Column::kSaga}) {
+      for (uint32_t piece = 0; status.ok() && piece < kReclaimPieces; ++piece) {
+        const std::string first = SlotPrefix(piece * limits::kSlots / kReclaimPieces);
+        const std::string end = SlotPrefix((piece + 1) * limits::kSlots / kReclaimPieces);
+        const rocksdb::Slice begin_slice(first), end_slice(end);
+        status = database_.db()->CompactRange(options, database_.handle(column), &begin_slice, &end_slice);
+      }
+    }
+    for (const Column column : {Column::kIndex, Column::kActive}) {
+      if (status.ok()) status = database_.db()->CompactRange(options, database_.handle(column), nullptr, nullptr);
+    }
+    return status;
+  }
+
   RocksDbView Newest() const { return RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/false); }
+  RocksDbView AllThrough() const {
+    return RocksDbView(database_.db(), &database_.handles(), /*snapshot=*/true, RocksDbView::Cache::kLeave);
+  }
   void Tell(const UnreadableRecord& record) const {
     if (options_.on_unreadable) options_.on_unreadable(record);
   }
@@ -155,7 +221,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
     rocksdb::FileLock* lock = nullptr;
     const auto status = env_->LockFile(absl::StrCat(options_.path, "/LOCK"), &lock);
     if (!status.ok()) return OpenError(options_.path, status);
-    auto check = CheckStore(env_, options_.path);
+    auto check = CheckStore(env_.get(), options_.path);
     env_->UnlockFile(lock).PermitUncheckedError();
     return check;
   }
@@ -166,7 +232,7 @@ class RocksDbStoreImpl final : public RocksDbStore {
     newest_definition_ = check.newest_definition;
     const auto mark = MarkNow();
     if (!mark.ok()) return mark.status();
-    auto file = WatermarkFile::Open(env_, options_.path, *mark);
+    auto file = WatermarkFile::Open(env_.get(), options_.path, *mark);
     if (!file.ok()) return file.status();
     watermark_ = *std::move(file);
     if (check.begun && check.marks_watermark) return absl::OkStatus();
@@ -223,8 +289,10 @@ class RocksDbStoreImpl final : public RocksDbStore {
     options.sync = true;
     const auto status = database_.db()->Write(options, &batch_);
     if (!status.ok()) {
-      return absl::UnavailableError(
-          absl::StrCat("a commit failed, and whether it is on disk shows only after reopening: ", status.ToString()));
+      return absl::UnavailableError(absl::StrCat(status.IsNoSpace() ? "the disk is full: " : "",
+                                                 "a commit failed, and whether it is on disk shows only after "
+                                                 "reopening: ",
+                                                 status.ToString()));
     }
     const auto mark = MarkNow();
     return mark.ok() ? watermark_->Write(*mark) : mark.status();
@@ -232,7 +300,9 @@ class RocksDbStoreImpl final : public RocksDbStore {
 
   const RocksDbStoreOptions options_;
   const std::shared_ptr<rocksdb::Statistics> statistics_ = rocksdb::CreateDBStatistics();
-  rocksdb::Env* const env_;
+  const std::unique_ptr<rocksdb::Env> env_;
+  std::atomic<uint64_t> expired_{0};  // since the last reclaim
+  std::atomic<bool> reclaim_canceled_{false};
   OpenDatabase database_;
   // Of the committer's thread:
   rocksdb::WriteBatch batch_;

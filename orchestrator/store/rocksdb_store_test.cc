@@ -475,5 +475,118 @@ TEST_F(RocksDbStoreTest, TheObserverSeesEveryWrite) {
   EXPECT_EQ(sagas, 10u);
 }
 
+// A store on a volume whose room the test decides.
+class RocksDbRoomTest : public RocksDbStoreTest {
+ protected:
+  static constexpr uint64_t kMiB = 1 << 20;
+
+  absl::StatusOr<std::unique_ptr<RocksDbStore>> Open() {
+    RocksDbStoreOptions options;
+    options.path = folder_.path();
+    options.reserve = &reserve_;
+    options.room = [this] { return room_; };
+    return RocksDbStore::Open(options);
+  }
+
+  // As many bytes as would be called random.
+  static std::string Noise(size_t bytes) {
+    std::string noise;
+    for (uint32_t state = 1; noise.size() < bytes;) {
+      state = state * 1664525 + 1013904223;
+      noise.push_back(static_cast<char>(state >> 24));
+    }
+    return noise;
+  }
+  // Ended sagas, in tables.
+  static std::vector<storage::v1::SagaRecord> FillWithEnded(RocksDbStore* store, int count) {
+    std::vector<storage::v1::SagaRecord> records;
+    for (int i = 0; i < count; ++i) {
+      SagaWrite saga = NewSaga(IdOf(i));
+      saga.record.set_state(v1::SAGA_STATE_SUCCEEDED);
+      saga.record.set_finished_ms(2000);
+      saga.record.set_input(Noise(8000));
+      records.push_back(saga.record);
+      EXPECT_EQ(CommitNow(store, SetOf(std::move(saga))), CommitResult::kDurable);
+    }
+    return records;
+  }
+
+  Room room_{.bytes_total = 1024 * kMiB, .bytes_free = 100 * kMiB};
+  const TemporaryFolder beside_;
+  DiskReserve reserve_{{.file = beside_.path(), .bytes = 20 * kMiB}, [this] { return room_; }};
+};
+
+TEST_F(RocksDbRoomTest, WithoutRoomForWhatItsLogsHoldItIsNotOpenedAndNothingChanges) {
+  Fill();
+  const FileContents before = FolderContent(folder_.path());
+  room_.bytes_free = fs::file_size(Log());
+  const auto store = Open();
+  EXPECT_TRUE(absl::IsResourceExhausted(store.status())) << store.status();
+  EXPECT_THAT(std::string(store.status().message()),
+              testing::AllOf(HasSubstr("the disk is full"), HasSubstr(folder_.path().string()),
+                             HasSubstr(absl::StrCat("has ", room_.bytes_free, " left"))));
+  EXPECT_EQ(FolderContent(folder_.path()), before);
+  room_.bytes_free = 100 * kMiB;
+  EXPECT_TRUE(Open().ok());
+}
+
+TEST_F(RocksDbRoomTest, WithoutRoomForNewFilesItIsNotOpenedEither) {
+  Fill();
+  room_.files_free = 3;
+  const auto store = Open();
+  EXPECT_TRUE(absl::IsResourceExhausted(store.status())) << store.status();
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("inodes"));
+}
+
+TEST_F(RocksDbRoomTest, TheReserveIsGivenUpToOpenItButOnlyWhereThatHelps) {
+  Fill();
+  reserve_.Tend(0);
+  ASSERT_EQ(reserve_.bytes_held(), 20 * kMiB);
+  room_.files_free = 3;
+  EXPECT_FALSE(Open().ok());
+  EXPECT_EQ(reserve_.bytes_held(), 20 * kMiB);
+  room_.files_free = 1000;
+  room_.bytes_free = 0;
+  EXPECT_TRUE(Open().ok());
+  EXPECT_EQ(reserve_.bytes_held(), 0);
+}
+
+TEST_F(RocksDbRoomTest, WhatExpiredIsGivenBackWhenItIsAFourthOfWhatIsLeft) {
+  auto store = Open();
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto records = FillWithEnded(store->get(), 400);
+  EXPECT_FALSE((*store)->Reclaim(/*room_is_short=*/true)) << "nothing expired";
+  ASSERT_EQ(CommitNow(store->get(), {.expired = {records.begin(), records.begin() + 40}}), CommitResult::kDurable);
+  EXPECT_FALSE((*store)->Reclaim(/*room_is_short=*/false));
+  EXPECT_TRUE((*store)->Reclaim(/*room_is_short=*/true));
+  const uint64_t before = (*store)->Status().table_bytes;
+  EXPECT_GT(before, 360 * 8000);
+  ASSERT_EQ(CommitNow(store->get(), {.expired = {records.begin() + 40, records.end() - 10}}), CommitResult::kDurable);
+  EXPECT_TRUE((*store)->Reclaim(/*room_is_short=*/false));
+  EXPECT_LT((*store)->Status().table_bytes, before / 10);
+  EXPECT_FALSE((*store)->Reclaim(/*room_is_short=*/true)) << "once is enough";
+  EXPECT_TRUE((*store)->GetSaga(IdOf(399)).ok());
+  EXPECT_TRUE(absl::IsNotFound((*store)->GetSaga(IdOf(0)).status()));
+}
+
+TEST_F(RocksDbRoomTest, ACompactionWithoutRoomHarmsNobody) {
+  auto store = Open();
+  ASSERT_TRUE(store.ok()) << store.status();
+  const auto records = FillWithEnded(store->get(), 400);
+  store->reset();
+  store = Open();  // the log is now in tables
+  ASSERT_TRUE(store.ok()) << store.status();
+  const uint64_t before = (*store)->Status().table_bytes;
+  ASSERT_GT(before, 400 * 8000);
+  reserve_.Tend(0);
+  room_.bytes_free = 2 * kMiB;
+  ASSERT_EQ(CommitNow(store->get(), {.expired = {records.begin(), records.end() - 10}}), CommitResult::kDurable);
+  EXPECT_TRUE((*store)->Reclaim(/*room_is_short=*/true));
+  EXPECT_GE((*store)->Status().table_bytes, before) << "it had to wait";
+  EXPECT_EQ(reserve_.bytes_held(), 20 * kMiB);
+  EXPECT_EQ(CommitNow(store->get(), SetOf(NewSaga("later"))), CommitResult::kDurable);
+  EXPECT_TRUE((*store)->GetSaga("later").ok());
+}
+
 }  // namespace
 }  // namespace tutti::store

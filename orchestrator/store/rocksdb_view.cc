@@ -14,11 +14,9 @@ absl::Status ReadError(const rocksdb::Status& status) {
 
 class RocksDbWalk final : public Walk {
  public:
-  RocksDbWalk(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* handle, const rocksdb::Snapshot* snapshot,
+  RocksDbWalk(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* handle, rocksdb::ReadOptions options,
               const std::string& begin, std::string end)
       : end_(std::move(end)), end_slice_(end_) {
-    rocksdb::ReadOptions options;
-    options.snapshot = snapshot;
     if (!end_.empty()) options.iterate_upper_bound = &end_slice_;
     iterator_.reset(db->NewIterator(options, handle));
     iterator_->Seek(begin);
@@ -42,18 +40,23 @@ class RocksDbWalk final : public Walk {
 
 absl::StatusOr<bool> RocksDbView::Show(Column column, absl::string_view key,
                                        const std::function<void(absl::string_view value)>& look) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = snapshot_;
   rocksdb::PinnableSlice value;
-  const auto status = db_->Get(options, Handle(column), ToSlice(key), &value);
+  const auto status = db_->Get(Options(), Handle(column), ToSlice(key), &value);
   if (status.IsNotFound()) return false;
   if (!status.ok()) return ReadError(status);
   look(ToView(value));
   return true;
 }
 
+rocksdb::ReadOptions RocksDbView::Options() const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_;
+  options.fill_cache = cache_ == Cache::kFill;
+  return options;
+}
+
 std::unique_ptr<Walk> RocksDbView::Range(Column column, std::string begin, std::string end) const {
-  return std::make_unique<RocksDbWalk>(db_, Handle(column), snapshot_, begin, std::move(end));
+  return std::make_unique<RocksDbWalk>(db_, Handle(column), Options(), begin, std::move(end));
 }
 
 }  // namespace tutti::store

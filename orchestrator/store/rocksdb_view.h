@@ -20,9 +20,12 @@ class RocksDbView final : public View {
  public:
   using Handles = std::array<rocksdb::ColumnFamilyHandle*, kColumnNames.size()>;
 
+  // What reads through all there is leaves the cache to those who ask for something.
+  enum class Cache { kFill, kLeave };
+
   // Without a snapshot each read sees the newest state: enough where only one is made. Both must outlive it.
-  RocksDbView(rocksdb::DB* db, const Handles* handles, bool snapshot)
-      : db_(db), handles_(*handles), snapshot_(snapshot ? db->GetSnapshot() : nullptr) {}
+  RocksDbView(rocksdb::DB* db, const Handles* handles, bool snapshot, Cache cache = Cache::kFill)
+      : db_(db), handles_(*handles), snapshot_(snapshot ? db->GetSnapshot() : nullptr), cache_(cache) {}
   ~RocksDbView() override {
     if (snapshot_ != nullptr) db_->ReleaseSnapshot(snapshot_);
   }
@@ -35,11 +38,13 @@ class RocksDbView final : public View {
   std::unique_ptr<Walk> Range(Column column, std::string begin, std::string end) const override;
 
  private:
+  rocksdb::ReadOptions Options() const;
   rocksdb::ColumnFamilyHandle* Handle(Column column) const { return handles_[static_cast<size_t>(column)]; }
 
   rocksdb::DB* const db_;
   const Handles& handles_;
   const rocksdb::Snapshot* const snapshot_;
+  const Cache cache_;
 };
 
 }  // namespace tutti::store

@@ -104,6 +104,7 @@ struct EndedQuery {
 
 struct EndedPage {
   std::vector<std::string> saga_ids;
+  int64_t first_ended_ms = 0;                // when the first of them ended; 0: there is none
   std::string next_cursor;                   // empty: no more
   std::vector<UnreadableRecord> unreadable;  // stepped over; they stay until somebody looks
 };

@@ -25,6 +25,7 @@ import prometheus
 from latecomer import Latecomer
 from prometheus import Prometheus
 from stack.processes import StackError, wait_until
+from stack.scrape import scrape
 from stack.sealed import Sealed
 from stack.services import struct
 from stack.stack import Stack, repository
@@ -38,6 +39,8 @@ VOLUME_MEGABYTES = 256
 GRACE = "2s"
 LISTINGS = 400
 IDLE_CONNECTIONS = 400
+MEMORY_LIMIT = "8GiB"
+SWEEP_INTERVAL = "1s"  # well below the shortened thresholds of TuttiSweepLagging
 LATE = "voucher-for-latecomers"
 
 
@@ -308,6 +311,28 @@ class Drills:
             yield {"job": "tutti-orchestrator"}
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
+    def restart_with(self, option, value):
+        process = self.stack.processes["orchestrator"]
+        process.terminate()
+        process.set_option(option, value)
+        self.stack.restart("orchestrator")
+
+    @contextlib.contextmanager
+    def memory_short(self):
+        """The limit is what it takes already."""
+        self.restart_with("--memory-limit", MEMORY_LIMIT)
+        taken = scrape(self.stack.processes["orchestrator"]).sum("process_resident_memory_bytes")
+        self.restart_with("--memory-limit", str(int(taken)))
+        yield {"job": "tutti-orchestrator"}
+        self.restart_with("--memory-limit", MEMORY_LIMIT)
+
+    @contextlib.contextmanager
+    def sweep_lagging(self):
+        """After its first walk the sweep rests for an hour."""
+        self.restart_with("--sweep-interval", "1h")
+        yield {"job": "tutti-orchestrator"}
+        self.restart_with("--sweep-interval", SWEEP_INTERVAL)
+
     @contextlib.contextmanager
     def api_deaf(self):
         """All descriptors that connections may take are taken: three quarters of those that there may be."""
@@ -381,7 +406,8 @@ def main():
         rules = prometheus.shortened(file.read())
     with tempfile.TemporaryDirectory(prefix="tutti-sealed-") as folder, Latecomer() as latecomer, \
             Sealed(folder) as sealed, \
-            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE, "--allow-missing"],
+            DrilledStack(args.build_dir, orchestrator_args=["--late-reply-grace", GRACE, "--allow-missing",
+                                                             "--sweep-interval", SWEEP_INTERVAL],
                          plain=voucher(args.build_dir),
                          foreign={"latecomer": latecomer.settings(args.build_dir), "sealed": sealed.settings()},
                          volume=lambda folder: Volume(folder, VOLUME_MEGABYTES)) as stack, \

@@ -61,8 +61,8 @@ def shortened(rules):
     """The rule file's text with its time divided, so that alerts fire and clear while somebody waits.
 
     Every `for:` but 0, every window in brackets and every offset is divided by SHORTER and is at least SHORTEST_SECONDS
-    long; so is the one threshold that is an age, tutti_sagas_oldest_in_flight_seconds. Subqueries look every second. All
-    else, every other threshold included, stays.
+    long; so are the thresholds that are an age, of tutti_sagas_oldest_in_flight_seconds and of the sweep. Subqueries look
+    every second. All else, every other threshold included, stays.
     """
     def short(number, unit):
         return f"{max(SHORTEST_SECONDS, round(int(number) * UNIT_SECONDS[unit] / SHORTER))}s"
@@ -72,7 +72,7 @@ def shortened(rules):
     rules = re.sub(r"\boffset (\d+)([smhd])\b", lambda found: f"offset {short(*found.groups())}", rules)
     rules = re.sub(r"^(\s+for: )([1-9]\d*)([smhd])$", lambda found: found[1] + short(*found.groups()[1:]), rules,
                    flags=re.M)
-    return re.sub(r"(oldest_in_flight_seconds\{[^}]*\}\) > )(\d+)",
+    return re.sub(r"((?:oldest_in_flight_seconds\{[^}]*\}\)|tutti_sweep_\w+\{[^}]*\}) > )(\d+)",
                   lambda found: f"{found[1]}{int(found[2]) / SHORTER}", rules)
 
 

@@ -74,6 +74,12 @@ STORE = ("Store", [
           query(rate("tutti_store_stall_seconds_total", PLACE, "instance"), "{{instance}}"), width=6),
     lines("Pending compaction", "What the store still has to rewrite.", "bytes",
           query(f"sum by (instance) (tutti_store_pending_compaction_bytes{{{PLACE}}})", "{{instance}}"), width=6),
+    lines("Reserve", "Room kept on the volume for when it is full; 0 while it is given up.", "bytes",
+          query(f"max by (instance) (tutti_store_reserve_bytes{{{PLACE}}})", "{{instance}}"), width=8),
+    lines("Overdue", "How long the retention of a saga has been over that the last sweep met.", "s",
+          query(f"max by (instance) (tutti_sweep_oldest_overdue_seconds{{{PLACE}}})", "{{instance}}"), width=8),
+    lines("Since the last sweep", "Time since the sweep came to its end.", "s",
+          query(f"max by (instance) (time() - tutti_sweep_last_finished_seconds{{{PLACE}}})", "{{instance}}"), width=8),
 ])
 
 RECOVERY = ("Recovery", [
@@ -92,14 +98,20 @@ RECOVERY = ("Recovery", [
 RESOURCES = ("Resources", [
     lines("Processor", "Cores in use, by process.", "short",
           query(of_ours(f"rate(process_cpu_seconds_total{{{PLACE}}}[$__rate_interval])"), "{{job}} {{instance}}"), width=6),
-    lines("Memory", "Resident memory, by process.", "bytes",
-          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}"), width=6),
+    lines("Memory", "Resident memory, by process; what the orchestrator may take, and the records of its open sagas.", "bytes",
+          query(of_ours(f"process_resident_memory_bytes{{{PLACE}}}"), "{{job}} {{instance}}"),
+          query(f"max by (instance) (tutti_memory_limit_bytes{{{PLACE}}})", "limit of {{instance}}"),
+          query(f"max by (instance) (tutti_open_saga_bytes{{{PLACE}}})", "open sagas of {{instance}}"), width=6),
     lines("File descriptors", "Part of the limit in use, by process.", "percentunit",
           query(of_ours(f"process_open_fds{{{PLACE}}} / process_max_fds{{{PLACE}}}"), "{{job}} {{instance}}"), max=1, width=6),
     lines("Connections", "To the gRPC port, by process; and those that were refused.", "short",
           query(f"tutti_api_connections{{{PLACE}}}", "{{job}} {{instance}}"),
           query(f"rate(tutti_api_connections_refused_total{{{PLACE}}}[$__rate_interval])",
                 "{{job}} {{instance}} refused a second: {{bound}}"), width=6),
+    lines("Certificates", "How long those in use are still valid; and those that were renewed and cannot be used.", "s",
+          query(f"tutti_tls_certificate_not_after_seconds{{{PLACE}}} - time()", "{{job}} {{side}} {{participant}} {{kind}}"),
+          query(f"tutti_tls_certificate_rejected{{{PLACE}}} == 1", "{{job}} {{side}} {{participant}} {{kind}} rejected"),
+          width=6),
 ])
 
 
