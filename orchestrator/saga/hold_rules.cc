@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutation.h"
 #include "orchestrator/saga/transition.h"
 
 namespace tutti::saga {
@@ -12,7 +13,7 @@ using storage::v1::StepRecord;
 
 // A step that is parked already stays so by its own cause: a word for many steps must not answer that one, too.
 void Transition::ParkRestored(CommandRef ref, const Hold& hold) {
-  if (StepAt(ref.step).has_parking()) return;
+  if (TUTTI_MUTATE(kRestoredGoesOn, StepAt(ref.step).has_parking(), true)) return;
   Park(ref, v1::PARKING_CAUSE_RESTORED,
        absl::StrCat(hold.what, "; look at the participant's books for what became of it since then"));
 }
@@ -21,7 +22,7 @@ void Transition::ParkRestored(CommandRef ref, const Hold& hold) {
 void Transition::HoldWhatIsUnderWay(const Hold& hold) {
   record_->set_hold_id(hold.id);
   // Time that passed beside the backup is nobody's fault, and an abort could undo what was carried through since.
-  record_->set_timeout_at_ms(0);
+  record_->set_timeout_at_ms(TUTTI_MUTATE(kHeldTimesOut, 0, record_->timeout_at_ms()));
   for (int step = 0; step < step_count(); ++step) {
     const bool forward =
         record_->state() == v1::SAGA_STATE_RUNNING && StepAt(step).state() == v1::STEP_STATE_RUNNING;
