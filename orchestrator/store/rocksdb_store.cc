@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/check.h"
+#include "orchestrator/store/identity.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/open_database.h"
 #include "orchestrator/store/rocksdb_folder.h"
@@ -107,6 +108,11 @@ class RocksDbStoreImpl final : public RocksDbStore {
     return status;
   }
 
+  const storage::v1::StoreRecord& identity() const override { return identity_; }
+  const std::optional<storage::v1::HoldRecord>& hold() const override { return hold_; }
+  rocksdb::DB* database() const override { return database_.db(); }
+  const RocksDbStoreOptions& options() const override { return options_; }
+
   void Commit(const WriteSet& write_set, CommitDone done) override { queue_->Push(write_set, std::move(done)); }
 
   absl::StatusOr<storage::v1::SagaRecord> GetSaga(absl::string_view saga_id) const override {
@@ -164,34 +170,31 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::Status Begin(const StoreCheck& check) {
     newest_saga_ = check.newest_saga;
     newest_definition_ = check.newest_definition;
-    const auto mark = MarkNow();
+    const auto mark = MarkNow(database_.db(), options_.path);
     if (!mark.ok()) return mark.status();
     auto file = WatermarkFile::Open(env_, options_.path, *mark);
     if (!file.ok()) return file.status();
     watermark_ = *std::move(file);
-    if (check.begun && check.marks_watermark) return absl::OkStatus();
+    hold_ = check.hold;
+    identity_ = check.identity.value_or(NewIdentity());
+    if (check.begun && check.marks_watermark && check.identity.has_value()) return absl::OkStatus();
     batch_.Clear();
     if (!check.begun) PutMeta(kLayoutKey, kLayoutVersion);
-    PutMeta(kWatermarkKey, 1);
+    if (!check.marks_watermark) PutMeta(kWatermarkKey, 1);
+    if (!check.identity.has_value()) PutMeta(kStoreKey, identity_.SerializeAsString());
     return WriteBatch();
   }
 
   void PutMeta(absl::string_view key, uint64_t number) {
     std::string bytes;
     AppendBigEndian64(number, &bytes);
+    PutMeta(key, bytes);
+  }
+  void PutMeta(absl::string_view key, const std::string& bytes) {
     const auto status = batch_.Put(database_.handle(Column::kMeta), ToSlice(key), bytes);
     TUTTI_CHECK(status.ok(), status.ToString().c_str());
   }
 
-  // How far the database is on disk, when all that was written was synced.
-  absl::StatusOr<Watermark> MarkNow() const {
-    std::unique_ptr<rocksdb::LogFile> log;
-    const auto status = database_.db()->GetCurrentWalFile(&log);
-    if (!status.ok()) return OpenError(options_.path, status);
-    return Watermark{.sequence = database_.db()->GetLatestSequenceNumber(),
-                     .log = log->LogNumber(),
-                     .log_bytes = log->SizeFileBytes()};
-  }
 
   absl::Status Write(const std::vector<const Changes*>& changes) {
     batch_.Clear();
@@ -226,11 +229,13 @@ class RocksDbStoreImpl final : public RocksDbStore {
       return absl::UnavailableError(
           absl::StrCat("a commit failed, and whether it is on disk shows only after reopening: ", status.ToString()));
     }
-    const auto mark = MarkNow();
+    const auto mark = MarkNow(database_.db(), options_.path);
     return mark.ok() ? watermark_->Write(*mark) : mark.status();
   }
 
   const RocksDbStoreOptions options_;
+  storage::v1::StoreRecord identity_;
+  std::optional<storage::v1::HoldRecord> hold_;
   const std::shared_ptr<rocksdb::Statistics> statistics_ = rocksdb::CreateDBStatistics();
   rocksdb::Env* const env_;
   OpenDatabase database_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -11,8 +12,9 @@
 #include "orchestrator/store/saga_store.h"
 
 namespace rocksdb {
+class DB;
 class Env;
-}
+}  // namespace rocksdb
 
 namespace tutti::store {
 
@@ -45,6 +47,14 @@ class RocksDbStore : public SagaStore, public SagaReader {
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const RocksDbStoreOptions& options);
 
   virtual RocksDbStatus Status() const = 0;
+
+  // Which store this is, and the newest restore that it comes from, as of the opening.
+  virtual const storage::v1::StoreRecord& identity() const = 0;
+  virtual const std::optional<storage::v1::HoldRecord>& hold() const = 0;
+
+  // For Backups.
+  virtual rocksdb::DB* database() const = 0;
+  virtual const RocksDbStoreOptions& options() const = 0;
 };
 
 }  // namespace tutti::store
