@@ -13,6 +13,7 @@
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/shard/router.h"
+#include "orchestrator/store/hold.h"
 #include "tutti/v1/saga_service.pb.h"
 
 namespace tutti::api {
@@ -31,6 +32,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
     WorkerPool* large;
     WaitingCalls* waiting;
     CallBudgets* budgets;
+    const store::Hold* hold;
   };
 
   static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, grpc::CallbackServerContext* context,

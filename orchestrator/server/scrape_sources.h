@@ -7,6 +7,7 @@
 #include "common/process_metrics.h"
 #include "orchestrator/effects/participant_invoker.h"
 #include "orchestrator/shard/shard_router.h"
+#include "orchestrator/store/backups.h"
 #include "orchestrator/store/rocksdb_store.h"
 
 namespace tutti::server {
@@ -14,6 +15,7 @@ namespace tutti::server {
 void DescribeMailboxes(const shard::ShardRouter& router, Scrape* scrape);
 void DescribeParticipants(const effects::ParticipantInvoker& invoker, Scrape* scrape);
 void DescribeStore(const store::RocksDbStore& store, Scrape* scrape);
+void DescribeBackups(const store::Backups& backups, Scrape* scrape);
 // The file system that holds `path`. Nothing when it cannot be asked.
 void DescribeVolume(const std::string& path, Scrape* scrape);
 

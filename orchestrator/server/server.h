@@ -11,6 +11,7 @@
 #include "common/grpc_metrics.h"
 #include "common/metrics.h"
 #include "common/process_metrics.h"
+#include "orchestrator/api/admin_service.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
 #include "orchestrator/api/saga_service.h"
@@ -24,9 +25,14 @@
 #include "orchestrator/server/options.h"
 #include "orchestrator/server/participants.h"
 #include "orchestrator/shard/shard_router.h"
+#include "orchestrator/store/backups.h"
+#include "orchestrator/store/hold.h"
 #include "orchestrator/store/rocksdb_store.h"
 
 namespace tutti::server {
+
+// Makes a store of the backup that the options name, and nothing more.
+absl::Status RestoreStore(const Options& options);
 
 // Not thread-safe: main's thread drives it.
 class Server {
@@ -57,6 +63,7 @@ class Server {
   absl::Status OpenStore();
   absl::Status LoadParticipants();
   absl::Status StartShards();
+  absl::Status BeginBackups();
   absl::Status StartSweeping();
   absl::Status Serve();
   absl::Status WritePortFile();
@@ -72,6 +79,8 @@ class Server {
   saga::StateMachine machine_{options_.saga, &participants_};
   effects::WatchHub hub_;
   std::unique_ptr<store::RocksDbStore> store_;
+  std::unique_ptr<store::Hold> hold_;
+  std::unique_ptr<store::Backups> backups_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<shard::ShardRouter> router_;
   std::unique_ptr<retention::Sweeper> sweeper_;
@@ -81,6 +90,7 @@ class Server {
   std::unique_ptr<api::CatalogDefinitions> definitions_;
   std::unique_ptr<api::SagaService> saga_service_;
   std::unique_ptr<api::DefinitionService> definition_service_;
+  std::unique_ptr<api::AdminService> admin_service_;
   std::unique_ptr<MetricsListener> metrics_listener_;
   std::unique_ptr<GrpcServer> grpc_server_;
 };

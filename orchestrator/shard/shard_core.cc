@@ -53,7 +53,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot) {
       return absl::OkStatus();
     }
     context_.observer->OnRecovered((*resident)->record);
-    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{}});
+    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{.hold = context_.hold}});
     return absl::OkStatus();
   };
   const auto step_over = [&](const store::UnreadableRecord& record) {

@@ -12,6 +12,7 @@
 #include "orchestrator/store/backup_folder.h"
 #include "orchestrator/store/rocksdb_folder.h"
 #include "orchestrator/store/rocksdb_store.h"
+#include "orchestrator/store/watched_reads.h"
 #include "rocksdb/db.h"
 
 namespace tutti::store {
@@ -25,7 +26,7 @@ constexpr uint64_t kRoomBytes = 16u << 20;
 constexpr uint64_t kStoreRoomBytes = 256u << 20;
 
 absl::Status StoppedError() {
-  return WithReason(absl::UnavailableError("the orchestrator is shutting down, so no backup was made"),
+  return WithReason(absl::UnavailableError("the orchestrator is shutting down; repeat the request when it is back"),
                     "SHUTTING_DOWN");
 }
 
@@ -57,6 +58,7 @@ class Backups::Turn {
     if (!mine_) return;
     MutexLock lock(&backups_->turn_);
     backups_->busy_ = false;
+    backups_->idle_.SignalAll();
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -77,6 +79,11 @@ Backups::Backups(RocksDbStore* store, Options options)
       options_(std::move(options)),
       env_(options_.env != nullptr ? options_.env : rocksdb::Env::Default()) {
   if (!options_.free_bytes) options_.free_bytes = FreeBytes;
+}
+
+void Backups::AwaitIdle() {
+  MutexLock lock(&turn_);
+  while (busy_) idle_.Wait(&turn_);
 }
 
 absl::Status Backups::CheckConfigured() const {
@@ -204,8 +211,8 @@ absl::StatusOr<int64_t> Backups::Copy(rocksdb::BackupEngine* engine, int64_t now
   rocksdb::BackupID id = 0;
   const auto status = engine->CreateNewBackupWithMetadata(how, store_->database(), record.SerializeAsString(), &id);
   if (status.ok()) return static_cast<int64_t>(id);
-  if (cancelled) return absl::CancelledError("the caller went away, so no backup was made");
   if (stopping_.load()) return StoppedError();
+  if (cancelled) return absl::CancelledError("the caller went away, so no backup was made");
   return BackupError("the backup was not made", status);
 }
 
@@ -217,17 +224,29 @@ absl::StatusOr<std::vector<BackupInfo>> Backups::List() const {
   return ReadBackups(**engine);
 }
 
-absl::StatusOr<BackupInfo> Backups::Verify(int64_t backup_id) {
+absl::StatusOr<BackupInfo> Backups::Verify(int64_t backup_id, const BackupWatcher& watcher) {
   if (absl::Status status = CheckConfigured(); !status.ok()) return status;
   const Turn turn(this);
   if (!turn.status().ok()) return turn.status();
-  const auto engine = OpenBackupsToRead(env_, options_.folder);
+  if (stopping_.load()) return StoppedError();
+  BackupProgress progress;
+  std::atomic<bool> cancelled{false};
+  WatchedReads reads(env_, options_.progress_bytes, [&](uint64_t bytes) {
+    progress.copied_bytes = std::min(bytes, progress.total_bytes);
+    if (!watcher(progress)) cancelled = true;
+    return !cancelled && !stopping_.load();
+  });
+  const auto engine = OpenBackupsToRead(reads.env(), options_.folder);
   if (!engine.ok()) return engine.status();
   auto info = FindBackup(**engine, options_.folder, backup_id);
   if (!info.ok()) return info;
+  progress.total_bytes = info->bytes;
+  reads.Begin();
   const auto status =
       (*engine)->VerifyBackup(static_cast<rocksdb::BackupID>(info->id), /*verify_with_checksum=*/true);
   if (!status.ok()) {
+    if (stopping_.load()) return StoppedError();
+    if (cancelled) return absl::CancelledError("the caller went away");
     return BackupError(absl::StrCat("backup ", info->id, " in ", options_.folder, " is not as it was written"), status);
   }
   return info;

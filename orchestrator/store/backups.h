@@ -38,7 +38,7 @@ struct BackupProgress {
   uint64_t total_bytes = 0;  // estimated
 };
 
-// Told now and then while a backup is made, on a thread of its own; false ends it.
+// Told now and then while a backup is made or read, on any thread, one call at a time; false ends that.
 using BackupWatcher = std::function<bool(const BackupProgress&)>;
 
 struct DeletedBackups {
@@ -72,14 +72,16 @@ class Backups {
   // Stop did. Whatever happens, earlier backups stay as they are.
   absl::StatusOr<BackupInfo> Create(int64_t now_ms, const BackupWatcher& watcher);
   absl::StatusOr<std::vector<BackupInfo>> List() const;
-  // Reads all of its files. 0: the newest. DATA_LOSS (BACKUP_DAMAGED) names the file.
-  absl::StatusOr<BackupInfo> Verify(int64_t backup_id);
+  // Reads all of its files. 0: the newest. DATA_LOSS (BACKUP_DAMAGED) names the file. Ends as Create does.
+  absl::StatusOr<BackupInfo> Verify(int64_t backup_id, const BackupWatcher& watcher);
   // Keeps the `keep` newest that are not known to be damaged, at least one, and damaged ones newer than the oldest of
   // those.
   absl::StatusOr<DeletedBackups> Delete(int keep);
 
-  // Ends a backup that is being made, and refuses further ones.
+  // Ends what is under way, and refuses more of it.
   void Stop() { stopping_.store(true); }
+  // Waits until no call works on the folder, nor on the store.
+  void AwaitIdle();
 
   bool configured() const { return !options_.folder.empty(); }
   // When the newest good backup of this very store was asked for; 0: never.
@@ -103,6 +105,7 @@ class Backups {
   Options options_;  // constant once constructed
   rocksdb::Env* const env_;
   Mutex turn_;
+  CondVar idle_;
   bool busy_ ABSL_GUARDED_BY(turn_) = false;
   mutable Mutex reading_;  // held while backups are deleted or listed: a listing must not meet half of a deletion
   std::atomic<bool> stopping_{false};

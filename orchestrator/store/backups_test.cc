@@ -243,7 +243,7 @@ TEST_F(BackupsTest, ListsVerifiesAndKeepsTheNewest) {
   const auto backups = MakeBackups();
   ASSERT_TRUE(backups->Begin().ok());
   EXPECT_THAT(*backups->List(), IsEmpty());
-  EXPECT_EQ(ReasonOf(backups->Verify(0).status()), "BACKUP_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(backups->Verify(0, GoOn).status()), "BACKUP_NOT_FOUND");
   EXPECT_EQ(backups->last_success_ms(), 0);
   for (int i = 0; i < 4; ++i) {
     Fill(i, i + 1);
@@ -251,9 +251,9 @@ TEST_F(BackupsTest, ListsVerifiesAndKeepsTheNewest) {
   }
   EXPECT_EQ(backups->last_success_ms(), kNowMs + 3);
   EXPECT_EQ(backups->succeeded(), 4u);
-  EXPECT_EQ(backups->Verify(2)->created_ms, kNowMs + 1);
-  EXPECT_EQ(backups->Verify(0)->id, 4);
-  EXPECT_EQ(ReasonOf(backups->Verify(9).status()), "BACKUP_NOT_FOUND");
+  EXPECT_EQ(backups->Verify(2, GoOn)->created_ms, kNowMs + 1);
+  EXPECT_EQ(backups->Verify(0, GoOn)->id, 4);
+  EXPECT_EQ(ReasonOf(backups->Verify(9, GoOn).status()), "BACKUP_NOT_FOUND");
   const auto deleted = backups->Delete(2);
   ASSERT_TRUE(deleted.ok()) << deleted.status();
   EXPECT_THAT(deleted->deleted, ElementsAre(2, 1));
@@ -261,10 +261,33 @@ TEST_F(BackupsTest, ListsVerifiesAndKeepsTheNewest) {
   EXPECT_EQ(deleted->left[0].id, 4);
   EXPECT_EQ(backups->List()->size(), 2u);
   EXPECT_THAT(backups->Delete(5)->deleted, IsEmpty());
-  EXPECT_TRUE(backups->Verify(3).ok());
+  EXPECT_TRUE(backups->Verify(3, GoOn).ok());
   const auto later = MakeBackups();
   ASSERT_TRUE(later->Begin().ok());
   EXPECT_EQ(later->last_success_ms(), kNowMs + 3) << "a restart finds it again";
+}
+
+TEST_F(BackupsTest, AVerificationTellsHowFarItIsAndCanBeEnded) {
+  Open();
+  Fill(0, 400);
+  const auto backups = MakeBackups();
+  const auto made = backups->Create(kNowMs, GoOn);
+  ASSERT_TRUE(made.ok());
+  uint64_t read = 0;
+  EXPECT_TRUE(backups
+                  ->Verify(1,
+                           [&](const BackupProgress& progress) {
+                             EXPECT_GE(progress.copied_bytes, read);
+                             EXPECT_EQ(progress.total_bytes, made->bytes);
+                             read = progress.copied_bytes;
+                             return true;
+                           })
+                  .ok());
+  EXPECT_GT(read, made->bytes / 2);
+  EXPECT_TRUE(absl::IsCancelled(backups->Verify(1, [](const BackupProgress&) { return false; }).status()));
+  backups->Stop();
+  EXPECT_EQ(ReasonOf(backups->Verify(1, GoOn).status()), "SHUTTING_DOWN");
+  backups->AwaitIdle();
 }
 
 TEST_F(BackupsTest, ADamagedFileIsNamedAndNothingIsRestoredFromIt) {
@@ -279,7 +302,7 @@ TEST_F(BackupsTest, ADamagedFileIsNamedAndNothingIsRestoredFromIt) {
     if (fs::file_size(file) == 0) continue;
     ++cases;
     Flip(file, static_cast<std::streamoff>(fs::file_size(file) / 2));
-    const absl::Status verified = backups->Verify(1).status();
+    const absl::Status verified = backups->Verify(1, GoOn).status();
     EXPECT_TRUE(absl::IsDataLoss(verified)) << file << ": " << verified;
     EXPECT_EQ(ReasonOf(verified), "BACKUP_DAMAGED");
     EXPECT_THAT(std::string(verified.message()), HasSubstr(name));
@@ -291,7 +314,7 @@ TEST_F(BackupsTest, ADamagedFileIsNamedAndNothingIsRestoredFromIt) {
     Flip(file, static_cast<std::streamoff>(fs::file_size(file) / 2));
   }
   EXPECT_GE(cases, 4);
-  EXPECT_TRUE(backups->Verify(1).ok());
+  EXPECT_TRUE(backups->Verify(1, GoOn).ok());
 }
 
 TEST_F(BackupsTest, AFileThatIsGoneIsSeenInTheListAndComesBackWithTheNextBackup) {
@@ -303,10 +326,10 @@ TEST_F(BackupsTest, AFileThatIsGoneIsSeenInTheListAndComesBackWithTheNextBackup)
   fs::remove(table);
   ASSERT_EQ(backups->List()->size(), 1u);
   EXPECT_THAT(backups->List()->front().problem, HasSubstr(table.filename()));
-  EXPECT_EQ(ReasonOf(backups->Verify(1).status()), "BACKUP_DAMAGED");
+  EXPECT_EQ(ReasonOf(backups->Verify(1, GoOn).status()), "BACKUP_DAMAGED");
   EXPECT_EQ(ReasonOf(RestoreElsewhere().status()), "BACKUP_NOT_FOUND");
   ASSERT_TRUE(backups->Create(kNowMs + 1, GoOn).ok());
-  EXPECT_TRUE(backups->Verify(2).ok());
+  EXPECT_TRUE(backups->Verify(2, GoOn).ok());
   EXPECT_TRUE(RestoreElsewhere().ok());
 }
 
@@ -336,7 +359,7 @@ TEST_F(BackupsTest, ABackupThatIsEndedLeavesEarlierOnesAndNothingElse) {
   EXPECT_TRUE(absl::IsCancelled(ended.status())) << ended.status();
   EXPECT_EQ(FilesIn(folder()), before);
   EXPECT_EQ(backups->failed(), 1u);
-  EXPECT_TRUE(backups->Verify(0).ok());
+  EXPECT_TRUE(backups->Verify(0, GoOn).ok());
   looks = 0;
   const auto stopped = backups->Create(kNowMs + 1, [&](const BackupProgress&) {
     if (++looks == 3) backups->Stop();
@@ -371,7 +394,7 @@ TEST_F(BackupsTest, WhatAnUnfinishedBackupLeftIsClearedAwayAtTheNextStart) {
   ASSERT_TRUE(after.Begin().ok());
   EXPECT_EQ(FilesIn(left).size(), files);
   EXPECT_EQ(after.List()->size(), 1u);
-  EXPECT_TRUE(after.Verify(1).ok());
+  EXPECT_TRUE(after.Verify(1, GoOn).ok());
   ASSERT_TRUE(after.Create(kNowMs + 2, GoOn).ok());
   EXPECT_TRUE(RestoreTo(restored_path(), left).ok());
 }
@@ -386,7 +409,7 @@ TEST_F(BackupsTest, OneCallAtATimeWorksOnTheFolder) {
   size_t listed = 0;
   const auto made = backups->Create(kNowMs + 1, [&](const BackupProgress&) {
     if (!reasons.empty()) return true;
-    reasons = {ReasonOf(backups->Create(kNowMs, GoOn).status()), ReasonOf(backups->Verify(0).status()),
+    reasons = {ReasonOf(backups->Create(kNowMs, GoOn).status()), ReasonOf(backups->Verify(0, GoOn).status()),
                ReasonOf(backups->Delete(1).status())};
     listed = backups->List()->size();
     return true;
@@ -422,7 +445,7 @@ TEST_F(BackupsTest, WithoutAFolderEveryCallSaysSo) {
   Backups backups(store_.get(), {});
   EXPECT_EQ(ReasonOf(backups.Create(kNowMs, GoOn).status()), "BACKUP_NOT_CONFIGURED");
   EXPECT_EQ(ReasonOf(backups.List().status()), "BACKUP_NOT_CONFIGURED");
-  EXPECT_EQ(ReasonOf(backups.Verify(1).status()), "BACKUP_NOT_CONFIGURED");
+  EXPECT_EQ(ReasonOf(backups.Verify(1, GoOn).status()), "BACKUP_NOT_CONFIGURED");
   EXPECT_EQ(ReasonOf(backups.Delete(1).status()), "BACKUP_NOT_CONFIGURED");
 }
 
