@@ -17,7 +17,8 @@ namespace {
 constexpr size_t kWaitingMax = 16;
 
 void LogOutcome(absl::string_view what, const absl::StatusOr<store::BackupInfo>& backup) {
-  if (!backup.ok()) return Log(LogLevel::kError, absl::StrCat(what, " failed"), {{"reason", backup.status().message()}});
+  if (!backup.ok())
+    return Log(LogLevel::kError, absl::StrCat(what, " failed"), {{"reason", backup.status().message()}});
   Log(LogLevel::kInfo, absl::StrCat(what, " done"),
       {{"backup_id", absl::StrCat(backup->id)}, {"bytes", absl::StrCat(backup->bytes)}});
 }
@@ -67,8 +68,7 @@ grpc::ServerWriteReactor<v1::VerifyBackupResponse>* AdminService::VerifyBackup(C
                                                                                const v1::VerifyBackupRequest* request) {
   return BackupCall<v1::VerifyBackupResponse>::Begin(
       &work_,
-      [this, id = request->backup_id()](
-          const store::BackupWatcher& watcher) -> absl::StatusOr<store::BackupInfo> {
+      [this, id = request->backup_id()](const store::BackupWatcher& watcher) -> absl::StatusOr<store::BackupInfo> {
         if (id < 0 || id > UINT32_MAX) {
           return InvalidArgumentError("FIELD_INVALID", {{"backup_id", "is none; 0 means the newest"}});
         }

@@ -16,7 +16,8 @@ template <typename Base>
 using RawBackupReads =
     v1::AdminService::WithRawCallbackMethod_ListBackups<v1::AdminService::WithRawCallbackMethod_DeleteBackups<Base>>;
 template <typename Base>
-using RawHold = v1::AdminService::WithRawCallbackMethod_GetHold<v1::AdminService::WithRawCallbackMethod_ReleaseHold<Base>>;
+using RawHold =
+    v1::AdminService::WithRawCallbackMethod_GetHold<v1::AdminService::WithRawCallbackMethod_ReleaseHold<Base>>;
 template <typename Base>
 using BackupStreams =
     v1::AdminService::WithCallbackMethod_CreateBackup<v1::AdminService::WithCallbackMethod_VerifyBackup<Base>>;

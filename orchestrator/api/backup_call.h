@@ -18,8 +18,8 @@ namespace tutti::api {
 
 v1::Backup ToBackup(const store::BackupInfo& info);
 
-// Owns itself from Begin to OnDone. The client going away ends the work at its next look. What a client does not read is
-// left out: one message is on its way at a time.
+// Owns itself from Begin to OnDone. The client going away ends the work at its next look. What a client does not read
+// is left out: one message is on its way at a time.
 template <typename Response>
 class BackupCall final : public grpc::ServerWriteReactor<Response>,
                          public std::enable_shared_from_this<BackupCall<Response>> {
@@ -84,8 +84,8 @@ class BackupCall final : public grpc::ServerWriteReactor<Response>,
   }
 
   std::shared_ptr<BackupCall> self_;
-  Response message_;                             // of the write under way
-  absl::StatusOr<store::BackupInfo> result_;     // once ended_
+  Response message_;                          // of the write under way
+  absl::StatusOr<store::BackupInfo> result_;  // once ended_
 
   Mutex mu_;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;

@@ -30,9 +30,9 @@ void BatchRetry::Begin(const Rooms& rooms, UnaryCall* call) {
 
 absl::Status BatchRetry::Check(const v1::BatchRetrySagasRequest& request) {
   if (request.parkings().empty() || request.parkings_size() > limits::kPageSizeMax) {
-    return InvalidArgumentError(
-        "FIELD_INVALID", {{"parkings", absl::StrCat("has ", request.parkings_size(), " entries; name from 1 to ",
-                                                    limits::kPageSizeMax, " parkings that you have seen")}});
+    return InvalidArgumentError("FIELD_INVALID",
+                                {{"parkings", absl::StrCat("has ", request.parkings_size(), " entries; name from 1 to ",
+                                                           limits::kPageSizeMax, " parkings that you have seen")}});
   }
   for (int i = 0; i < request.parkings_size(); ++i) {
     if (ValidateSagaId(request.parkings(i).saga_id()).ok()) continue;
@@ -46,9 +46,8 @@ void BatchRetry::Retry() {
   const auto batch = shared_from_this();
   for (int i = 0; i < request_.parkings_size(); ++i) {
     const v1::SagaParking& parking = request_.parkings(i);
-    saga::RetryRequested retry{.parkings = {{parking.step(), parking.history_sequence()}},
-                               .reason = request_.reason(),
-                               .by = request_.by()};
+    saga::RetryRequested retry{
+        .parkings = {{parking.step(), parking.history_sequence()}}, .reason = request_.reason(), .by = request_.by()};
     rooms_.router->Tell(parking.saga_id(), std::move(retry),
                         [batch, i](const absl::StatusOr<storage::v1::SagaRecord>& record) {
                           batch->outcomes_[static_cast<size_t>(i)] = record.status();

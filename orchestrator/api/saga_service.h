@@ -25,10 +25,8 @@ template <typename Base>
 using RawSagaReads = v1::SagaService::WithRawCallbackMethod_GetSaga<
     v1::SagaService::WithRawCallbackMethod_ListSagas<v1::SagaService::WithRawCallbackMethod_GetSagaHistory<Base>>>;
 template <typename Base>
-using RawSagaWords =
-    v1::SagaService::WithRawCallbackMethod_CancelSaga<v1::SagaService::WithRawCallbackMethod_RetrySaga<
-        v1::SagaService::WithRawCallbackMethod_BatchRetrySagas<
-            v1::SagaService::WithRawCallbackMethod_ResolveStep<Base>>>>;
+using RawSagaWords = v1::SagaService::WithRawCallbackMethod_CancelSaga<v1::SagaService::WithRawCallbackMethod_RetrySaga<
+    v1::SagaService::WithRawCallbackMethod_BatchRetrySagas<v1::SagaService::WithRawCallbackMethod_ResolveStep<Base>>>>;
 template <typename Base>
 using RawSagaStarts =
     v1::SagaService::WithRawCallbackMethod_StartSaga<v1::SagaService::WithRawCallbackMethod_RunSaga<Base>>;

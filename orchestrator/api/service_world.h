@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -173,7 +174,8 @@ class FakeRouter final : public shard::Router {
 
 class ServiceWorld {
  public:
-  ServiceWorld();
+  // `hold`: of a store that was restored from a backup.
+  explicit ServiceWorld(std::optional<storage::v1::HoldRecord> hold = std::nullopt);
   ~ServiceWorld();
 
   v1::SagaService::Stub& sagas() { return *sagas_; }
@@ -184,6 +186,7 @@ class ServiceWorld {
   FakeDefinitions& fake_definitions() { return fake_definitions_; }
   const std::shared_ptr<grpc::Channel>& channel() { return channel_; }
   void EndWaits() { saga_service_.EndWaits(); }
+  store::Hold& hold() { return hold_; }
 
   // A running saga in the store, with SAGA_STARTED as its history.
   storage::v1::SagaRecord NewSaga(const std::string& saga_id);
@@ -196,6 +199,7 @@ class ServiceWorld {
   effects::WatchHub hub_;
   FakeDefinitions fake_definitions_;
   FakeRouter router_;
+  store::Hold hold_;
   SagaService saga_service_;
   DefinitionService definition_service_;
   std::unique_ptr<grpc::Server> server_;

@@ -23,9 +23,10 @@ absl::StatusOr<std::unique_ptr<store::ReadOnlyStore>> OpenIn(const std::string& 
   std::error_code error;
   if (std::filesystem::exists(std::filesystem::path(folder) / "TUTTI_BACKUPS", error)) {
     return absl::FailedPreconditionError(
-        absl::StrCat(folder, " is a folder of backups, and none of them is a store by itself: verify them with `tuttictl "
-                             "backup verify`, or restore one with `tutti-orchestrator --restore-from` into an empty "
-                             "folder and look through that"));
+        absl::StrCat(folder,
+                     " is a folder of backups, and none of them is a store by itself: verify them with `tuttictl "
+                     "backup verify`, or restore one with `tutti-orchestrator --restore-from` into an empty "
+                     "folder and look through that"));
   }
   const std::filesystem::path inner = std::filesystem::path(folder) / "store";
   return store::ReadOnlyStore::Open(std::filesystem::is_directory(inner, error) ? inner.string() : folder);
@@ -110,9 +111,9 @@ absl::StatusOr<Findings> Examine(const std::string& folder, absl::string_view sa
   };
   const Definitions definitions((*store)->view(), of_definitions);
   const auto check = [&](const SagaRecord& record) { return definitions.Check(record); };
-  const std::optional<store::AuditCounts> counts =
-      saga_id.empty() ? store::Audit((*store)->view(), check, count)
-                      : store::AuditSaga((*store)->view(), saga_id, check, count);
+  const std::optional<store::AuditCounts> counts = saga_id.empty()
+                                                       ? store::Audit((*store)->view(), check, count)
+                                                       : store::AuditSaga((*store)->view(), saga_id, check, count);
   if (!counts.has_value()) return absl::NotFoundError(absl::StrCat("nothing in the store tells of a saga ", saga_id));
   findings.sagas = counts->sagas;
   findings.active = counts->active;
@@ -131,8 +132,7 @@ std::string Summary(const Findings& findings) {
 }
 
 absl::StatusOr<int64_t> Examine(const std::string& folder, std::ostream& out) {
-  const auto findings =
-      Examine(folder, "", [&](const Flaw& flaw) { out << flaw.where << ": " << flaw.what << "\n"; });
+  const auto findings = Examine(folder, "", [&](const Flaw& flaw) { out << flaw.where << ": " << flaw.what << "\n"; });
   if (!findings.ok()) return findings.status();
   out << Summary(*findings) << "\n";
   return findings->flaws;

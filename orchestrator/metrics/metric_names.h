@@ -85,9 +85,11 @@ inline constexpr MetricName kVolumeFree{"tutti_store_volume_free_bytes", kGauge,
                                         "What is left of it for this process"};
 
 // Backups; only with --backup-dir.
-inline constexpr MetricName kBackupLastSuccess{"tutti_backup_last_success_timestamp_seconds", kGauge, "",
-                                               "When the newest good backup of this store was asked for; 0: there is none"};
-inline constexpr MetricName kBackupRuns{"tutti_backup_runs_total", kCounter, "result", "Backups that were made or failed"};
+inline constexpr MetricName kBackupLastSuccess{
+    "tutti_backup_last_success_timestamp_seconds", kGauge, "",
+    "When the newest good backup of this store was asked for; 0: there is none"};
+inline constexpr MetricName kBackupRuns{"tutti_backup_runs_total", kCounter, "result",
+                                        "Backups that were made or failed"};
 
 // Beginning and end.
 inline constexpr MetricName kRecoveryDuration{"tutti_recovery_duration_seconds", kGauge, "",

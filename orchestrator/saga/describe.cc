@@ -77,7 +77,8 @@ std::string Describe(const Event& event) {
                                 resolve.by, ": ", resolve.reason);
           },
           [](const Recovered& recovered) {
-            return absl::StrCat("recovered", recovered.hold.id.empty() ? "" : absl::StrCat(" under ", recovered.hold.id));
+            return absl::StrCat("recovered",
+                                recovered.hold.id.empty() ? "" : absl::StrCat(" under ", recovered.hold.id));
           }},
       event.body);
 }

@@ -103,8 +103,8 @@ struct Hold {
   std::string what;  // for people: "the store was restored from backup 5 of 2026-01-31T03:00:00Z"
 };
 
-// The record was read back after a crash or restart. A hold parks the saga, once: what an operator resumed under it goes
-// on after the next restart.
+// The record was read back after a crash or restart. A hold parks the saga, once: what an operator resumed under it
+// goes on after the next restart.
 struct Recovered {
   Hold hold;
 };

@@ -24,8 +24,7 @@ void Transition::HoldWhatIsUnderWay(const Hold& hold) {
   // Time that passed beside the backup is nobody's fault, and an abort could undo what was carried through since.
   record_->set_timeout_at_ms(TUTTI_MUTATE(kHeldTimesOut, 0, record_->timeout_at_ms()));
   for (int step = 0; step < step_count(); ++step) {
-    const bool forward =
-        record_->state() == v1::SAGA_STATE_RUNNING && StepAt(step).state() == v1::STEP_STATE_RUNNING;
+    const bool forward = record_->state() == v1::SAGA_STATE_RUNNING && StepAt(step).state() == v1::STEP_STATE_RUNNING;
     if (forward) ParkRestored({step, v1::OPERATION_ACTION}, hold);
     if (StepAt(step).state() == v1::STEP_STATE_COMPENSATING) ParkRestored({step, v1::OPERATION_COMPENSATION}, hold);
   }
@@ -43,9 +42,8 @@ void Transition::HoldWhatIsNext(const Hold& hold) {
 }
 
 bool Transition::IsHeld() const {
-  return std::any_of(record_->steps().begin(), record_->steps().end(), [](const StepRecord& step) {
-    return step.parking().cause() == v1::PARKING_CAUSE_RESTORED;
-  });
+  return std::any_of(record_->steps().begin(), record_->steps().end(),
+                     [](const StepRecord& step) { return step.parking().cause() == v1::PARKING_CAUSE_RESTORED; });
 }
 
 // By an operator's word, when it leaves nothing held: the configured length anew, as a retry gives a step's deadline.

@@ -115,9 +115,10 @@ void Transition::On(const CancelRequested& cancel) {
                   "the saga is past its commit point and only goes forward; it can no longer be cancelled");
   }
   if (IsHeld()) {
-    return Refuse("SAGA_NOT_CANCELLABLE",
-                  "the saga comes from a backup, and its pivot may have taken effect since then; an operator retries its "
-                  "parked steps or resolves them");
+    return Refuse(
+        "SAGA_NOT_CANCELLABLE",
+        "the saga comes from a backup, and its pivot may have taken effect since then; an operator retries its "
+        "parked steps or resolves them");
   }
   if (PivotIsOpen()) {
     return Refuse("SAGA_NOT_CANCELLABLE",

@@ -43,9 +43,9 @@ bool IsWithin(const std::filesystem::path& inner, const std::filesystem::path& o
 }
 
 std::string Describe(const storage::v1::HoldRecord& record) {
-  return absl::StrCat("the store was restored from backup ", record.backup().backup_id(), " of ",
-                      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(record.backup().created_ms()),
-                                       absl::UTCTimeZone()));
+  return absl::StrCat(
+      "the store was restored from backup ", record.backup().backup_id(), " of ",
+      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(record.backup().created_ms()), absl::UTCTimeZone()));
 }
 
 saga::Hold HoldOf(const store::Hold& hold) {
@@ -114,8 +114,9 @@ absl::Status Server::OpenStore() {
   store_ = *std::move(store);
   hold_ = std::make_unique<store::Hold>(store_.get(), store_->hold());
   backups_ = std::make_unique<store::Backups>(
-      store_.get(), store::Backups::Options{.folder = options_.backup_dir,
-                                            .bytes_per_second = static_cast<uint64_t>(options_.backup_bytes_per_second)});
+      store_.get(),
+      store::Backups::Options{.folder = options_.backup_dir,
+                              .bytes_per_second = static_cast<uint64_t>(options_.backup_bytes_per_second)});
   catalog_ = std::make_unique<catalog::Catalog>(store_.get(), store_.get(), &participants_, &clock_);
   if (absl::Status status = catalog_->Load(); !status.ok()) return status;
   process_metrics_->AddSource([this](Scrape* scrape) {
@@ -133,9 +134,9 @@ absl::Status Server::OpenStore() {
 absl::Status Server::BeginBackups() {
   if (options_.backup_dir.empty()) return absl::OkStatus();
   if (IsWithin(options_.backup_dir, StorePath(options_))) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("--backup-dir ", options_.backup_dir, " lies in the store's own folder, ",
-                     StorePath(options_).string(), "; give another, on another volume if there is one"));
+    return absl::FailedPreconditionError(absl::StrCat("--backup-dir ", options_.backup_dir,
+                                                      " lies in the store's own folder, ", StorePath(options_).string(),
+                                                      "; give another, on another volume if there is one"));
   }
   if (absl::Status status = backups_->Begin(); !status.ok()) {
     Log(LogLevel::kError, "backups cannot be made", {{"reason", status.message()}});
@@ -243,14 +244,18 @@ absl::Status Server::StartSweeping() {
 
 absl::Status Server::Serve() {
   definitions_ = std::make_unique<api::CatalogDefinitions>(catalog_.get());
-  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{
-      .router = router_.get(), .reader = store_.get(), .definitions = definitions_.get(), .hub = &hub_, .hold = hold_.get()});
+  saga_service_ = std::make_unique<api::SagaService>(api::SagaService::Rooms{.router = router_.get(),
+                                                                             .reader = store_.get(),
+                                                                             .definitions = definitions_.get(),
+                                                                             .hub = &hub_,
+                                                                             .hold = hold_.get()});
   admin_service_ = std::make_unique<api::AdminService>(
       api::AdminService::Rooms{.backups = backups_.get(), .hold = hold_.get(), .clock = &clock_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
   GrpcServerOptions grpc_options = options_.grpc;
   grpc_options.observer = &grpc_metrics_;
-  auto grpc_server = GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get(), admin_service_.get()});
+  auto grpc_server =
+      GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get(), admin_service_.get()});
   if (!grpc_server.ok()) return grpc_server.status();
   grpc_server_ = *std::move(grpc_server);
   grpc_server_->SetServing(true);

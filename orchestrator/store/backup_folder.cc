@@ -31,10 +31,8 @@ absl::Status DamagedError(const std::string& folder, int64_t id, const std::stri
 }
 
 BackupInfo ToInfo(const rocksdb::BackupInfo& from) {
-  BackupInfo info{.id = from.backup_id,
-                  .created_ms = from.timestamp * 1000,
-                  .bytes = from.size,
-                  .files = from.number_files};
+  BackupInfo info{
+      .id = from.backup_id, .created_ms = from.timestamp * 1000, .bytes = from.size, .files = from.number_files};
   storage::v1::BackupRecord record;
   if (!record.ParseFromString(from.app_metadata) || record.store_id().empty()) {
     info.problem = "it does not say which store it was made of";
@@ -73,10 +71,10 @@ absl::StatusOr<std::unique_ptr<BackupFolderLock>> BackupFolderLock::Take(rocksdb
   const auto status = env->LockFile(absl::StrCat(folder, "/LOCK"), &lock);
   if (status.ok()) return std::unique_ptr<BackupFolderLock>(new BackupFolderLock(env, lock));
   if (status.IsNoSpace()) return BackupError("cannot write to the backup folder", status);
-  return WithReason(absl::FailedPreconditionError(absl::StrCat("the backup folder ", folder,
-                                                               " is in use by another process, or cannot be written: ",
-                                                               status.ToString())),
-                    "BACKUP_FOLDER_IN_USE");
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat(
+          "the backup folder ", folder, " is in use by another process, or cannot be written: ", status.ToString())),
+      "BACKUP_FOLDER_IN_USE");
 }
 
 BackupFolderLock::~BackupFolderLock() {
@@ -94,7 +92,8 @@ rocksdb::BackupEngineOptions EngineOptions(rocksdb::Env* env, const std::string&
 absl::StatusOr<std::unique_ptr<rocksdb::BackupEngine>> OpenBackups(const rocksdb::BackupEngineOptions& options) {
   rocksdb::BackupEngine* engine = nullptr;
   const auto status = rocksdb::BackupEngine::Open(options, options.backup_env, &engine);
-  if (!status.ok()) return BackupError(absl::StrCat("the backup folder ", options.backup_dir, " cannot be opened"), status);
+  if (!status.ok())
+    return BackupError(absl::StrCat("the backup folder ", options.backup_dir, " cannot be opened"), status);
   return std::unique_ptr<rocksdb::BackupEngine>(engine);
 }
 
@@ -140,10 +139,10 @@ absl::StatusOr<BackupInfo> FindBackup(const rocksdb::BackupEngineReadOnlyBase& e
     return found->problem.empty() ? absl::StatusOr<BackupInfo>(*found)
                                   : DamagedError(folder, backup_id, found->problem);
   }
-  return WithReason(absl::NotFoundError(backup_id == 0
-                                            ? absl::StrCat("there is no good backup in ", folder)
-                                            : absl::StrCat("backup_id: there is no backup ", backup_id, " in ", folder)),
-                    "BACKUP_NOT_FOUND");
+  return WithReason(
+      absl::NotFoundError(backup_id == 0 ? absl::StrCat("there is no good backup in ", folder)
+                                         : absl::StrCat("backup_id: there is no backup ", backup_id, " in ", folder)),
+      "BACKUP_NOT_FOUND");
 }
 
 absl::Status BackupError(const std::string& what, const rocksdb::Status& status) {

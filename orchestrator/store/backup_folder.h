@@ -20,8 +20,8 @@ struct BackupInfo;
 // Its name in a folder that was made for backups: the engine deletes what it does not know.
 inline constexpr char kBackupsMarker[] = "TUTTI_BACKUPS";
 
-// Makes the folder when it is missing, whose parent must exist, and marks it. FAILED_PRECONDITION when it holds anything
-// else than backups.
+// Makes the folder when it is missing, whose parent must exist, and marks it. FAILED_PRECONDITION when it holds
+// anything else than backups.
 absl::Status ClaimBackupFolder(const std::string& folder);
 
 // Held by whoever writes to the folder, against other processes. FAILED_PRECONDITION (BACKUP_FOLDER_IN_USE).

@@ -65,8 +65,9 @@ class Backups::Turn {
 
   absl::Status status() const {
     if (mine_) return absl::OkStatus();
-    return WithReason(absl::AbortedError("another call is making, verifying or deleting backups; try again when it is over"),
-                      "BACKUP_BUSY");
+    return WithReason(
+        absl::AbortedError("another call is making, verifying or deleting backups; try again when it is over"),
+        "BACKUP_BUSY");
   }
 
  private:
@@ -153,7 +154,8 @@ absl::Status Backups::CheckRoom(uint64_t bytes) const {
       "BACKUP_NO_ROOM");
 }
 
-// What is flushed into tables is copied once; the log is copied anew each time. But a flush needs room beside the store.
+// What is flushed into tables is copied once; the log is copied anew each time. But a flush needs room beside the
+// store.
 bool Backups::FlushFits() const {
   const std::string& path = store_->options().path;
   return options_.free_bytes(path) / 2 >= LogBytes(path) + kRoomBytes;
@@ -242,8 +244,7 @@ absl::StatusOr<BackupInfo> Backups::Verify(int64_t backup_id, const BackupWatche
   if (!info.ok()) return info;
   progress.total_bytes = info->bytes;
   reads.Begin();
-  const auto status =
-      (*engine)->VerifyBackup(static_cast<rocksdb::BackupID>(info->id), /*verify_with_checksum=*/true);
+  const auto status = (*engine)->VerifyBackup(static_cast<rocksdb::BackupID>(info->id), /*verify_with_checksum=*/true);
   if (!status.ok()) {
     if (stopping_.load()) return StoppedError();
     if (cancelled) return absl::CancelledError("the caller went away");

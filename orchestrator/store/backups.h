@@ -51,9 +51,9 @@ struct DeletedBackups {
 class Backups {
  public:
   struct Options {
-    std::string folder;              // empty: there are none, and every call is FAILED_PRECONDITION
-    uint64_t bytes_per_second = 0;   // 0: as fast as it goes
-    rocksdb::Env* env = nullptr;     // not owned; nullptr: the operating system's
+    std::string folder;                  // empty: there are none, and every call is FAILED_PRECONDITION
+    uint64_t bytes_per_second = 0;       // 0: as fast as it goes
+    rocksdb::Env* env = nullptr;         // not owned; nullptr: the operating system's
     uint64_t progress_bytes = 1u << 20;  // between two calls of a watcher
     // What is left on a path's file system. Unset: what the operating system says.
     std::function<uint64_t(const std::string& path)> free_bytes;
@@ -68,8 +68,8 @@ class Backups {
 
   // Holds everything that was acknowledged before the call. RESOURCE_EXHAUSTED (BACKUP_NO_ROOM) when it would not fit:
   // looked at before, and then nothing is written. FAILED_PRECONDITION (BACKUP_FOREIGN) when the folder's newest backup
-  // is of a store that this one does not come from. CANCELLED when the watcher ended it, UNAVAILABLE (SHUTTING_DOWN) when
-  // Stop did. Whatever happens, earlier backups stay as they are.
+  // is of a store that this one does not come from. CANCELLED when the watcher ended it, UNAVAILABLE (SHUTTING_DOWN)
+  // when Stop did. Whatever happens, earlier backups stay as they are.
   absl::StatusOr<BackupInfo> Create(int64_t now_ms, const BackupWatcher& watcher);
   absl::StatusOr<std::vector<BackupInfo>> List() const;
   // Reads all of its files. 0: the newest. DATA_LOSS (BACKUP_DAMAGED) names the file. Ends as Create does.

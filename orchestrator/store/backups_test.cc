@@ -93,7 +93,8 @@ class BackupsTest : public testing::Test {
       ASSERT_EQ(CommitNow(store_.get(), SetOf(saga)), CommitResult::kDurable);
     }
   }
-  static absl::StatusOr<storage::v1::HoldRecord> RestoreTo(const fs::path& path, const fs::path& folder, int64_t id = 0) {
+  static absl::StatusOr<storage::v1::HoldRecord> RestoreTo(const fs::path& path, const fs::path& folder,
+                                                           int64_t id = 0) {
     return Restore({.backup_folder = folder, .backup_id = id, .path = path, .now_ms = kNowMs + 5});
   }
   absl::StatusOr<storage::v1::HoldRecord> RestoreElsewhere(int64_t id = 0) {

@@ -88,10 +88,9 @@ class Restoration {
     fs::directory_iterator entries(options_.path, error);
     if (error) return SystemError("cannot list", options_.path, error);
     if (entries == fs::directory_iterator()) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        absl::StrCat("there is a store, or something else, at ", options_.path,
-                     " already, and a restore replaces nothing: ", DescribePlace(),
-                     "move that folder away first, or restore into another data folder"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "there is a store, or something else, at ", options_.path, " already, and a restore replaces nothing: ",
+        DescribePlace(), "move that folder away first, or restore into another data folder"));
   }
 
   // A restore that has been done, and is asked for once more, is no mistake of anybody's.
@@ -111,16 +110,16 @@ class Restoration {
     if (error) return SystemError("cannot make", beside_, error);
     const uint64_t free = FreeBytes(beside_);
     if (free >= backup.bytes + kRoomBytes) return absl::OkStatus();
-    return WithReason(absl::ResourceExhaustedError(absl::StrCat("backup ", backup.id, " has ", backup.bytes,
-                                                                " bytes, and at ", options_.path, " there are only ",
-                                                                free, " free")),
-                      "BACKUP_NO_ROOM");
+    return WithReason(
+        absl::ResourceExhaustedError(absl::StrCat("backup ", backup.id, " has ", backup.bytes, " bytes, and at ",
+                                                  options_.path, " there are only ", free, " free")),
+        "BACKUP_NO_ROOM");
   }
 
   // The engine holds each file against its checksum as it copies it.
   absl::Status Copy(const Engine& engine, const BackupInfo& backup) {
-    const auto status = engine.RestoreDBFromBackup(rocksdb::RestoreOptions(),
-                                                   static_cast<rocksdb::BackupID>(backup.id), beside_, beside_);
+    const auto status = engine.RestoreDBFromBackup(rocksdb::RestoreOptions(), static_cast<rocksdb::BackupID>(backup.id),
+                                                   beside_, beside_);
     if (status.ok()) return absl::OkStatus();
     // It does not name the file; looking for it does.
     const auto where = engine.VerifyBackup(static_cast<rocksdb::BackupID>(backup.id), /*verify_with_checksum=*/true);

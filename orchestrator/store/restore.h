@@ -22,9 +22,9 @@ struct RestoreOptions {
 // The store is another than the one that was backed up, is held, and lies there as a whole or not at all: it is made
 // beside its place, checked, and given its name last. What a restore that was cut short left there is cleared away.
 //
-// FAILED_PRECONDITION: there is something at `path`, a newer version wrote the backup, or the folder is none of backups.
-// NOT_FOUND: no such backup. DATA_LOSS: it is damaged, and the file is named. RESOURCE_EXHAUSTED: no room. Nothing is at
-// `path` then that was not there before.
+// FAILED_PRECONDITION: there is something at `path`, a newer version wrote the backup, or the folder is none of
+// backups. NOT_FOUND: no such backup. DATA_LOSS: it is damaged, and the file is named. RESOURCE_EXHAUSTED: no room.
+// Nothing is at `path` then that was not there before.
 absl::StatusOr<storage::v1::HoldRecord> Restore(const RestoreOptions& options);
 
 }  // namespace tutti::store

@@ -195,7 +195,6 @@ class RocksDbStoreImpl final : public RocksDbStore {
     TUTTI_CHECK(status.ok(), status.ToString().c_str());
   }
 
-
   absl::Status Write(const std::vector<const Changes*>& changes) {
     batch_.Clear();
     for (const Changes* one : changes) {

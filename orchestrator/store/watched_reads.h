@@ -14,8 +14,8 @@ namespace tutti::store {
 
 class WatchedReads {
  public:
-  // `watch` is called with the bytes read since Begin, whenever another `interval` of them was, by one thread at a time.
-  // False: this and all further reads fail. `env` must outlive it.
+  // `watch` is called with the bytes read since Begin, whenever another `interval` of them was, by one thread at a
+  // time. False: this and all further reads fail. `env` must outlive it.
   WatchedReads(rocksdb::Env* env, uint64_t interval, std::function<bool(uint64_t)> watch);
 
   rocksdb::Env* env() { return env_.get(); }

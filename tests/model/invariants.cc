@@ -59,7 +59,8 @@ void Universe::CheckStep(const World& before, const World& after, const EventNam
   }
 }
 
-// What comes from a backup waits for an operator: nothing is sent at once, and no time that passes turns the saga round.
+// What comes from a backup waits for an operator: nothing is sent at once, and no time that passes turns the saga
+// round.
 void Universe::CheckHold(const Facts& was, const Facts& is, const EventName& event, const Outcome& outcome) {
   const bool first = event.kind == EventKind::kRecoveredHeld && !was.was_held;
   if (first && !is.terminal() && (!outcome.sends.empty() || !is.parked)) {

@@ -1,6 +1,6 @@
-// model_check [--full] [--world SUBSTRING] [--bounds F,C,X,W[,R]]: searches every world and prints what was visited. Ends
-// 1 on a violation. F, C, X, W, R: faults, crashes, cancels, operator's words and restores per run, for experiments. Worlds share
-// nothing, so each core searches one of its own; lines come as searches end.
+// model_check [--full] [--world SUBSTRING] [--bounds F,C,X,W[,R]]: searches every world and prints what was visited.
+// Ends 1 on a violation. F, C, X, W, R: faults, crashes, cancels, operator's words and restores per run, for
+// experiments. Worlds share nothing, so each core searches one of its own; lines come as searches end.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -20,9 +20,9 @@ constexpr uint64_t kStatesMax = 100'000'000;
 
 void Print(const tutti::model::Scenario& scenario, const tutti::model::Report& report, double seconds) {
   std::printf("%-44s | f%d c%d x%d w%d r%d | %10llu | %11llu | %5d | %s  (%.1f s)\n", scenario.name.c_str(),
-              scenario.bounds.faults, scenario.bounds.crashes, scenario.bounds.cancels, scenario.bounds.words, scenario.bounds.restores,
-              static_cast<unsigned long long>(report.states), static_cast<unsigned long long>(report.transitions),
-              report.depth,
+              scenario.bounds.faults, scenario.bounds.crashes, scenario.bounds.cancels, scenario.bounds.words,
+              scenario.bounds.restores, static_cast<unsigned long long>(report.states),
+              static_cast<unsigned long long>(report.transitions), report.depth,
               report.finding    ? report.finding->violation.invariant.c_str()
               : report.complete ? "none"
                                 : "INCOMPLETE",
@@ -91,8 +91,9 @@ int main(int argc, char** argv) {
     for (auto& scenario : scenarios) scenario.bounds = *bounds;
   }
   const Totals totals = SearchEach(scenarios);
-  std::printf("%llu states, %llu transitions, f: faults, c: crashes, x: cancels, w: operator's words, r: restores per run\n",
-              static_cast<unsigned long long>(totals.states), static_cast<unsigned long long>(totals.transitions));
+  std::printf(
+      "%llu states, %llu transitions, f: faults, c: crashes, x: cancels, w: operator's words, r: restores per run\n",
+      static_cast<unsigned long long>(totals.states), static_cast<unsigned long long>(totals.transitions));
   const bool sound = totals.sound && !scenarios.empty();
   std::printf(sound ? "every invariant holds in every state\n" : "NOT PROVED\n");
   return sound ? 0 : 1;

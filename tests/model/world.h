@@ -83,7 +83,7 @@ enum class MoveKind : uint8_t {
   kResolveDone,
   kResolveUndone,
   kCrash,
-  kDamage,  // a crash, after which the record cannot be read: the orchestrator steps over it
+  kDamage,   // a crash, after which the record cannot be read: the orchestrator steps over it
   kRestore,  // a crash that takes the store; a backup of that very moment is restored
 };
 

@@ -80,8 +80,7 @@ int CreateBackup(Session* session) {
 
 int ListBackups(Session* session) {
   v1::ListBackupsResponse response;
-  const absl::Status status =
-      session->Call(session->admin(), &Stub::ListBackups, v1::ListBackupsRequest(), &response);
+  const absl::Status status = session->Call(session->admin(), &Stub::ListBackups, v1::ListBackupsRequest(), &response);
   if (!status.ok()) return session->Fail(status);
   session->Print(response, RenderBackups({response.backups().begin(), response.backups().end()}));
   return kExitOk;

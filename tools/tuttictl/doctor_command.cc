@@ -34,8 +34,8 @@ int ShowRaw(const Options& options, std::ostream& out, std::ostream& err) {
   return kExitOk;
 }
 
-void PrintExamination(const Options& options, const doctor::Findings& findings,
-                      tuttictl::v1::Examination examination, std::ostream& out) {
+void PrintExamination(const Options& options, const doctor::Findings& findings, tuttictl::v1::Examination examination,
+                      std::ostream& out) {
   examination.set_sagas(findings.sagas);
   examination.set_active_sagas(findings.active);
   examination.set_events(findings.events);

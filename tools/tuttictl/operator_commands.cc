@@ -104,8 +104,8 @@ int RetrySaga(Session* session) {
 
 namespace {
 
-// One request for what a page of sagas has parked by the cause. Batches are as large as a page, which a saga with several
-// such steps may exceed.
+// One request for what a page of sagas has parked by the cause. Batches are as large as a page, which a saga with
+// several such steps may exceed.
 class BulkRetrier {
  public:
   explicit BulkRetrier(Session* session) : session_(session) {

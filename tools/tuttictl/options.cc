@@ -126,20 +126,18 @@ void AddBackupCommands(CLI::App* app, Options* options) {
   create->add_flag("--verify", options->verify, "Then read all of it");
   create->add_option("--keep", options->keep, "Then delete all but the newest so many")->check(CLI::PositiveNumber);
   AddCommand(group, "list", "All backups, newest first", Command::kBackupList, options);
-  CLI::App* verify =
-      AddCommand(group, "verify", "Read all files of a backup and hold them against their checksums",
-                 Command::kBackupVerify, options);
+  CLI::App* verify = AddCommand(group, "verify", "Read all files of a backup and hold them against their checksums",
+                                Command::kBackupVerify, options);
   verify->add_option("backup_id", options->backup_id, "Left out: the newest")->check(CLI::PositiveNumber);
-  CLI::App* remove =
-      AddCommand(group, "delete", "Delete all but the newest backups", Command::kBackupDelete, options);
+  CLI::App* remove = AddCommand(group, "delete", "Delete all but the newest backups", Command::kBackupDelete, options);
   remove->add_option("--keep", options->keep, "How many stay")->required()->check(CLI::PositiveNumber);
 
   CLI::App* hold =
       app->add_subcommand("hold", "The hold of a store that was restored from a backup")->require_subcommand(1);
   hold->fallthrough();
   AddCommand(hold, "get", "Whether the store is held, and since which backup", Command::kHoldGet, options);
-  CLI::App* release = AddCommand(hold, "release", "Take new sagas again; what is parked stays parked",
-                                 Command::kHoldRelease, options);
+  CLI::App* release =
+      AddCommand(hold, "release", "Take new sagas again; what is parked stays parked", Command::kHoldRelease, options);
   AddReason(release, options, /*required=*/true);
 }
 
@@ -288,7 +286,8 @@ std::string Contradiction(const Options& options) {
     if (options.all != !options.cause.empty()) return "--all and --cause need each other";
     if (!options.all && options.saga_id.empty()) return "name a saga, or --all with a --cause";
     if (options.all && (!options.steps.empty() || !options.saga_id.empty())) return "--all excludes a saga and --step";
-    if (!options.all && (options.dry_run || !options.definition.empty())) return "--dry-run and --definition belong to --all";
+    if (!options.all && (options.dry_run || !options.definition.empty()))
+      return "--dry-run and --definition belong to --all";
   }
   if (!options.reply.empty() && !options.resolve_done) return "--reply belongs to --as done";
   if (options.tls.certificate_file.empty() != options.tls.private_key_file.empty()) {

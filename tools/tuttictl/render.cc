@@ -136,8 +136,7 @@ std::string RenderBulkRetry(const tuttictl::v1::BulkRetry& outcome, const std::s
 std::string RenderBackups(const std::vector<v1::Backup>& backups) {
   std::vector<std::vector<std::string>> rows = {{"BACKUP", "CREATED", "SIZE", "FILES", "STORE", "PROBLEM"}};
   for (const auto& backup : backups) {
-    rows.push_back({absl::StrCat(backup.backup_id()),
-                    backup.has_create_time() ? TimeText(backup.create_time()) : "",
+    rows.push_back({absl::StrCat(backup.backup_id()), backup.has_create_time() ? TimeText(backup.create_time()) : "",
                     SizeText(backup.size_bytes()), absl::StrCat(backup.file_count()), backup.store_id(),
                     Printable(backup.problem())});
   }
