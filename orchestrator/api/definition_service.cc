@@ -45,7 +45,7 @@ v1::Definition DefinitionService::ToDefinition(const storage::v1::DefinitionReco
 
 DefinitionService::DefinitionService(Definitions* definitions)
     : definitions_(definitions),
-      applies_({.threads = kApplies, .waiting_max = limits::kAppliesWaitingMax}),
+      applies_({.threads = kApplies, .waiting_max = limits::kAppliesWaitingMax, .gives_way = true}),
       changes_({.threads = 1, .waiting_max = limits::kReadsWaitingMax}) {}
 
 template <typename Request, typename Response>

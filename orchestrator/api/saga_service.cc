@@ -22,9 +22,6 @@
 namespace tutti::api {
 namespace {
 
-// Listings may take what nobody else wants. Few threads: with many, they would take the disk's turn from the rest.
-constexpr int kListNiceness = 10;
-
 // What every word to a saga carries: its id, a reason, and who says it.
 template <typename Request>
 absl::Status CheckWord(const Request& request) {
@@ -46,11 +43,9 @@ SagaService::SagaService(const Rooms& rooms)
     : rooms_(rooms),
       reads_(rooms.reader, rooms.definitions),
       answers_({.threads = 2}),
-      // One, so that what is large leaves a processor to the rest. Not at a lower priority: it takes the shards' locks,
-      // and whoever waits for one of those would wait for its turn, too.
-      large_({.threads = 1, .waiting_max = limits::kLargeRequestsWaitingMax}),
+      large_({.threads = 1, .waiting_max = limits::kLargeRequestsWaitingMax, .gives_way = true}),
       points_({.threads = 2, .waiting_max = limits::kReadsWaitingMax}),
-      lists_({.threads = 1, .waiting_max = limits::kListsWaitingMax, .niceness = kListNiceness}),
+      lists_({.threads = 1, .waiting_max = limits::kListsWaitingMax, .gives_way = true}),
       watches_({.threads = 1}) {}
 
 grpc::ServerUnaryReactor* SagaService::StartSaga(Context* context, const Bytes* request, Bytes* response) {

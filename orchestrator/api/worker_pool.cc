@@ -34,8 +34,6 @@ bool WorkerPool::TryPost(std::function<void()> work) {
 }
 
 void WorkerPool::Run() {
-  // Of Linux: the calling thread's alone. Where it is not allowed, the pool works as well.
-  if (options_.niceness != 0) setpriority(PRIO_PROCESS, 0, options_.niceness);
   for (;;) {
     std::function<void()> work;
     {
@@ -45,8 +43,36 @@ void WorkerPool::Run() {
       work = std::move(queue_.front());
       queue_.pop_front();
     }
+    if (!options_.gives_way) {
+      work();
+      continue;
+    }
+    const ThreadUse before = options_.use();
     work();
+    work = nullptr;  // what it holds is nobody's during a rest
+    Rest(RestAfter(before, options_.use()));
   }
+}
+
+void WorkerPool::Rest(std::chrono::microseconds time) {
+  if (time.count() == 0) return;
+  const auto over = std::chrono::steady_clock::now() + time;
+  MutexLock lock(&mu_);
+  while (!ending_ && std::chrono::steady_clock::now() < over) posted_.WaitUntil(&mu_, over);
+}
+
+WorkerPool::ThreadUse WorkerPool::UseOfThisThread() {
+  rusage use{};
+  getrusage(RUSAGE_THREAD, &use);
+  const auto of = [](const timeval& time) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+  };
+  return {.processor = of(use.ru_utime) + of(use.ru_stime), .preempted = use.ru_nivcsw};
+}
+
+std::chrono::microseconds WorkerPool::RestAfter(const ThreadUse& before, const ThreadUse& after) {
+  if (after.preempted == before.preempted) return std::chrono::microseconds(0);
+  return 3 * (after.processor - before.processor);
 }
 
 }  // namespace tutti::api

@@ -3,7 +3,9 @@
 #ifndef TUTTI_ORCHESTRATOR_API_WORKER_POOL_H_
 #define TUTTI_ORCHESTRATOR_API_WORKER_POOL_H_
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <limits>
@@ -17,10 +19,24 @@ namespace tutti::api {
 // Thread-safe.
 class WorkerPool {
  public:
+  // What a thread has had of the processors since it began.
+  struct ThreadUse {
+    std::chrono::microseconds processor{0};
+    int64_t preempted = 0;  // times that the system gave its processor to somebody else
+  };
+  static ThreadUse UseOfThisThread();
+  // Three times what the work between the two took, so that four such threads take one processor at most; or nothing,
+  // when nobody else wanted it.
+  static std::chrono::microseconds RestAfter(const ThreadUse& before, const ThreadUse& after);
+
   struct Options {
     int threads = 1;
     size_t waiting_max = std::numeric_limits<size_t>::max();  // of what TryPost takes
-    int niceness = 0;  // of its threads, where the system has such a thing; above 0: others come first
+    // Its threads rest after work during which somebody else wanted their processor: see RestAfter. A lower priority
+    // would not do: it counts only among the threads of this process, whose turn the others' then is, and a thread
+    // that is kept waiting keeps the locks it holds.
+    bool gives_way = false;
+    std::function<ThreadUse()> use = UseOfThisThread;  // tests have their own
   };
 
   explicit WorkerPool(const Options& options);
@@ -36,6 +52,7 @@ class WorkerPool {
 
  private:
   void Run();
+  void Rest(std::chrono::microseconds time);
 
   const Options options_;
   Mutex mu_;
