@@ -257,6 +257,7 @@ absl::StatusOr<DeletedBackups> Backups::Delete(int keep) {
   if (absl::Status status = CheckConfigured(); !status.ok()) return status;
   const Turn turn(this);
   if (!turn.status().ok()) return turn.status();
+  if (stopping_.load()) return StoppedError();  // the store may be gone
   MutexLock reading(&reading_);
   if (absl::Status status = ClaimBackupFolder(options_.folder); !status.ok()) return status;
   const auto lock = BackupFolderLock::Take(env_, options_.folder);

@@ -369,6 +369,7 @@ TEST_F(BackupsTest, ABackupThatIsEndedLeavesEarlierOnesAndNothingElse) {
   EXPECT_EQ(ReasonOf(stopped.status()), "SHUTTING_DOWN");
   EXPECT_EQ(FilesIn(folder()), before);
   EXPECT_EQ(ReasonOf(backups->Create(kNowMs + 2, GoOn).status()), "SHUTTING_DOWN");
+  EXPECT_EQ(ReasonOf(backups->Delete(1).status()), "SHUTTING_DOWN");
 }
 
 // As a kill -9 in the middle leaves the folder.
