@@ -243,6 +243,7 @@ absl::StatusOr<BackupInfo> Backups::Verify(int64_t backup_id, const BackupWatche
   auto info = FindBackup(**engine, options_.folder, backup_id);
   if (!info.ok()) return info;
   progress.total_bytes = info->bytes;
+  if (!watcher(progress)) return absl::CancelledError("the caller went away");
   reads.Begin();
   const auto status = (*engine)->VerifyBackup(static_cast<rocksdb::BackupID>(info->id), /*verify_with_checksum=*/true);
   if (!status.ok()) {

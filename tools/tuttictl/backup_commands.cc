@@ -20,8 +20,7 @@ class ProgressLines {
     const int64_t tenths = progress.total_bytes() == 0 ? 0 : progress.copied_bytes() * 10 / progress.total_bytes();
     if (tenths == told_) return;
     told_ = tenths;
-    session_->err() << what_ << ": " << tenths * 10 << " % of about " << progress.total_bytes() / (1 << 20) << " MiB"
-                    << std::endl;
+    session_->err() << what_ << ": " << tenths * 10 << " % of about " << SizeText(progress.total_bytes()) << std::endl;
   }
 
  private:

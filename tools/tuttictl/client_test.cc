@@ -386,7 +386,7 @@ TEST_F(ClientTest, ABackupIsVerifiedBeforeOlderOnesAreDeleted) {
   options.keep = 3;
   EXPECT_EQ(Run(options), kExitOk) << err_.str();
   EXPECT_EQ(admin_.calls, "create verify 4 keep 3 ");
-  EXPECT_THAT(err_.str(), HasSubstr("copying: 50 % of about 100 MiB\n"));
+  EXPECT_THAT(err_.str(), HasSubstr("copying: 50 % of about 100.0 MiB\n"));
   EXPECT_THAT(err_.str(), HasSubstr("verifying: 100 %"));
   EXPECT_THAT(err_.str(), HasSubstr("deleted backup 1\n"));
   const std::string told = err_.str();

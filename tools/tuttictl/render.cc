@@ -24,12 +24,6 @@ std::string DurationOf(const google::protobuf::Timestamp& from, const google::pr
   return DurationText(TimeUtil::TimestampToMilliseconds(to) - TimeUtil::TimestampToMilliseconds(from));
 }
 
-std::string SizeText(int64_t bytes) {
-  constexpr int64_t kMib = 1 << 20;
-  if (bytes < kMib) return absl::StrCat((bytes + 1023) / 1024, " KiB");
-  return absl::StrCat(bytes / kMib, ".", bytes % kMib * 10 / kMib, " MiB");
-}
-
 std::string RenderSteps(const v1::Saga& saga) {
   std::vector<std::vector<std::string>> rows = {
       {"STEP", "KIND", "STATE", "PARTICIPANT", "ACTIONS", "COMPENSATIONS", "PARKED"}};
@@ -46,6 +40,12 @@ std::string RenderSteps(const v1::Saga& saga) {
 }
 
 }  // namespace
+
+std::string SizeText(int64_t bytes) {
+  constexpr int64_t kMib = 1 << 20;
+  if (bytes < kMib) return absl::StrCat((bytes + 1023) / 1024, " KiB");
+  return absl::StrCat(bytes / kMib, ".", bytes % kMib * 10 / kMib, " MiB");
+}
 
 std::string StateText(const v1::Saga& saga) {
   return absl::StrCat(ShortName(saga.state()), saga.parked() ? " (parked)" : "", saga.settling() ? " (settling)" : "");
@@ -152,8 +152,8 @@ std::string RenderHold(const v1::GetHoldResponse& response) {
       {"restored", TimeText(hold.restore_time())},
       {"of store", hold.origin_store_id()}};
   if (hold.has_release_time()) {
-    rows.push_back({"released", absl::StrCat(TimeText(hold.release_time()), " by ", Printable(hold.released_by()), ": ",
-                                             Printable(hold.release_reason()))});
+    rows.push_back({"released", absl::StrCat(TimeText(hold.release_time()), hold.released_by().empty() ? "" : " by ",
+                                             Printable(hold.released_by()), ": ", Printable(hold.release_reason()))});
   }
   return Table(rows);
 }

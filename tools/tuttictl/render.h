@@ -19,6 +19,8 @@ namespace tutti::ctl {
 // Columns as wide as their widest cell, the first row is the head. Ends with a line end.
 std::string Table(const std::vector<std::vector<std::string>>& rows);
 
+// "12.5 MiB"
+std::string SizeText(int64_t bytes);
 // "RUNNING (parked)"
 std::string StateText(const v1::Saga& saga);
 std::string RenderSaga(const v1::Saga& saga);
