@@ -265,8 +265,16 @@ def a_participant_goes_and_comes(play):
     expect("and nothing is parked", play.value("tutti_sagas_parked"), 0)
 
 
+class BackedUpStack(Stack):
+    """Without a folder for backups there are no metrics of them."""
+
+    def start(self):
+        self.processes["orchestrator"].set_option("--backup-dir", os.path.join(self.work_dir, "backups"))
+        super().start()
+
+
 def main():
-    with Stack(sys.argv[1]) as stack:
+    with BackedUpStack(sys.argv[1]) as stack:
         for path in (os.path.join(SAGAS, f"{BOOKING}.yaml"), os.path.join(SAGAS, f"{IMPATIENT}.yaml"),
                      os.path.join(HERE, f"{DEADLINE}.yaml")):
             stack.apply_definition(path)
