@@ -355,7 +355,7 @@ TEST_F(ShardCoreTest, AStoreThatIsHeldSendsNothingAfterItsRecoveryUntilToldTo) {
     ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
     Run();
     EXPECT_THAT(world_.TakeLog(), Not(Contains(testing::StartsWith("send"))));
-    const SagaRecord record = *world_.store().GetSaga("s1");
+    const storage::v1::SagaRecord record = *world_.store().GetSaga("s1");
     EXPECT_EQ(record.steps(0).parking().cause(), v1::PARKING_CAUSE_RESTORED);
     EXPECT_EQ(record.hold_id(), "h1");
     world_.UseStore(world_.store().Reopen({.inline_done = true}));

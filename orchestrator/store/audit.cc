@@ -36,7 +36,8 @@ class StoreAudit {
     const bool readable = found.ok() && *found;
     counts_.sagas = found.ok() && !*found ? 0 : 1;
     counts_.active = Has(Column::kActive, key) ? 1 : 0;
-    const auto record = readable ? ParseSaga(raw, saga_id, Extent::kWhole) : absl::StatusOr<SagaRecord>(found.status());
+    absl::StatusOr<SagaRecord> record = found.ok() ? absl::NotFoundError("has no record") : found.status();
+    if (readable) record = ParseSaga(raw, saga_id, Extent::kWhole);
     if (readable && record.ok()) {
       Record(key, *record);
     } else if (counts_.sagas > 0) {
