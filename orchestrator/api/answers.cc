@@ -1,7 +1,5 @@
 #include "orchestrator/api/answers.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
@@ -47,14 +45,13 @@ absl::Status OverloadedError(absl::string_view what) {
 }
 
 absl::Status CheckReason(absl::string_view reason, absl::string_view by) {
-  std::vector<FieldViolation> violations;
-  const auto check = [&](const char* field, absl::string_view text, size_t bytes_max) {
-    if (text.size() <= bytes_max) return;
-    violations.push_back({field, absl::StrCat("has ", text.size(), " bytes; at most ", bytes_max)});
+  const auto check = [](const char* field, absl::string_view text, size_t bytes_max) {
+    if (text.size() <= bytes_max) return absl::OkStatus();
+    return InvalidArgumentError("FIELD_INVALID",
+                                {{field, absl::StrCat("has ", text.size(), " bytes; at most ", bytes_max)}});
   };
-  check("reason", reason, limits::kStatusMessageBytesMax);
-  check("by", by, limits::kLabelBytesMax);
-  return violations.empty() ? absl::OkStatus() : InvalidArgumentError("FIELD_INVALID", violations);
+  const absl::Status status = check("reason", reason, limits::kStatusMessageBytesMax);
+  return status.ok() ? check("by", by, limits::kLabelBytesMax) : status;
 }
 
 absl::Status SagaError(const absl::Status& status, absl::string_view saga_id) {

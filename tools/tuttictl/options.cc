@@ -160,6 +160,7 @@ void AddOperatorCommands(CLI::App* group, Options* options) {
   retry->add_flag("--dry-run", options->dry_run, "With --all: say what would be retried");
   CLI::Option* step = retry->add_option("--step", options->steps, "Only this step; may be repeated")
                           ->expected(1)
+                          ->allow_extra_args(false)
                           ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   AddSequence(retry, options);
   retry->get_option("--sequence")->needs(step);
