@@ -182,11 +182,7 @@ absl::StatusOr<BackupInfo> Backups::CreateNow(int64_t now_ms, const BackupWatche
   if (!engine.ok()) return engine.status();
   if (absl::Status status = CheckOrigin(ReadBackups(**engine)); !status.ok()) return status;
   const auto id = Copy(engine->get(), now_ms, watcher);
-  if (!id.ok()) {
-    // What there is of it is of no use to anybody, and where there was no room it is in the way.
-    (*engine)->GarbageCollect().PermitUncheckedError();
-    return id.status();
-  }
+  if (!id.ok()) return id.status();  // the engine has cleared away what there was of it
   Note(ReadBackups(**engine));
   return FindBackup(**engine, options_.folder, *id);
 }

@@ -144,6 +144,7 @@ TEST_F(BackupsTest, WhatDoesNotFitAsATableBesideTheStoreIsCopiedFromItsLog) {
   EXPECT_FALSE(fs::exists(folder() / "shared_checksum") && !FilesIn(folder() / "shared_checksum").empty());
   ASSERT_TRUE(RestoreElsewhere().ok());
   const auto restored = OpenAt(restored_path());
+  ASSERT_NE(restored, nullptr);
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(restored->GetSaga(IdOf(i)).ok()) << i;
 }
 
@@ -157,6 +158,7 @@ TEST_F(BackupsTest, ARestoredStoreIsAnotherStoreAndHeldUntilItIsReleased) {
   ASSERT_TRUE(RestoreElsewhere().ok());
   {
     const auto restored = OpenAt(restored_path());
+    ASSERT_NE(restored, nullptr);
     EXPECT_NE(restored->identity().store_id(), origin);
     ASSERT_TRUE(restored->hold().has_value());
     EXPECT_EQ(restored->hold()->backup().store_id(), origin);
@@ -167,6 +169,7 @@ TEST_F(BackupsTest, ARestoredStoreIsAnotherStoreAndHeldUntilItIsReleased) {
   }
   {
     const auto restored = OpenAt(restored_path());
+    ASSERT_NE(restored, nullptr);
     Hold hold(restored.get(), restored->hold());
     EXPECT_TRUE(hold.held()) << "a restart does not release it";
     const auto released = hold.Release("compared", "ann", kNowMs + 9);
@@ -177,6 +180,7 @@ TEST_F(BackupsTest, ARestoredStoreIsAnotherStoreAndHeldUntilItIsReleased) {
     EXPECT_EQ(again->released_by(), "ann");
   }
   const auto restored = OpenAt(restored_path());
+  ASSERT_NE(restored, nullptr);
   EXPECT_FALSE(Hold(restored.get(), restored->hold()).held());
   EXPECT_EQ(restored->hold()->release_reason(), "compared");
   EXPECT_EQ(ReasonOf(Hold(store_.get(), store_->hold()).Release("x", "y", 1).status()), "NOT_HELD");
@@ -515,6 +519,7 @@ TEST_F(BackupsTest, ARestoreThatWasCutShortBeginsAnew) {
   ASSERT_TRUE(RestoreElsewhere().ok());
   EXPECT_FALSE(fs::exists(beside));
   const auto restored = OpenAt(restored_path());
+  ASSERT_NE(restored, nullptr);
   EXPECT_TRUE(restored->GetSaga(IdOf(3)).ok());
 }
 
@@ -532,6 +537,7 @@ TEST_F(BackupsTest, TheBackupOfAStoreThatIsHeldIsHeldAnew) {
   ASSERT_TRUE(second.ok()) << second.status();
   EXPECT_NE(second->hold_id(), first->hold_id());
   const auto restored = OpenAt(restored_path());
+  ASSERT_NE(restored, nullptr);
   EXPECT_TRUE(Hold(restored.get(), restored->hold()).held());
 }
 
