@@ -556,6 +556,7 @@ TEST_F(SagaServiceTest, AStoreThatIsHeldTakesNoNewSagasAndStillKnowsItsOwn) {
   EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
   EXPECT_EQ(ReasonOf(refused), "STORE_HELD");
   grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   v1::RunSagaResponse run;
   EXPECT_EQ(ReasonOf(FromGrpcStatus(held.sagas().RunSaga(&context, RunRequest("b-1"), &run))), "STORE_HELD");
   ASSERT_TRUE(held.hold().Release("compared", "ann", 1).ok());

@@ -109,9 +109,8 @@ TEST_F(BackupsTest, HoldsEverythingThatWasAcknowledgedBeforeTheCallWhileMoreIsWr
   Open();
   Fill(0, 300);
   std::atomic<int> acknowledged{300};
-  std::atomic<bool> ending{false};
-  std::thread load([&] {
-    while (!ending) {
+  const std::jthread load([&](const std::stop_token& ending) {
+    while (!ending.stop_requested()) {
       if (CommitNow(store_.get(), SetOf(NewSaga(IdOf(acknowledged)))) == CommitResult::kDurable) ++acknowledged;
     }
   });
@@ -129,8 +128,6 @@ TEST_F(BackupsTest, HoldsEverythingThatWasAcknowledgedBeforeTheCallWhileMoreIsWr
     for (int i = 0; i < before; ++i) ASSERT_TRUE(restored->GetSaga(IdOf(i)).ok()) << i << " of " << before;
     EXPECT_EQ(CommitNow(restored.get(), SetOf(NewSaga("next"))), CommitResult::kDurable);
   }
-  ending = true;
-  load.join();
 }
 
 TEST_F(BackupsTest, WhatDoesNotFitAsATableBesideTheStoreIsCopiedFromItsLog) {
@@ -216,6 +213,7 @@ TEST_F(BackupsTest, AnEarlierBinaryRefusesAStoreOfANewerKindOfHold) {
     AppendBigEndian64(2, &newer);
     EXPECT_TRUE(db->Put(rocksdb::WriteOptions(), meta, "newest record hold", newer).ok());
   }));
+  ASSERT_EQ(version.size(), 8u);
   EXPECT_EQ(ReadBigEndian64(version), 1u);
   RocksDbStoreOptions options;
   options.path = restored_path();
