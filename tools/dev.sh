@@ -17,6 +17,7 @@ usage: tools/dev.sh COMMAND
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   chart            rewrite the chart's README and golden files after a change of its values or templates
   cluster [TEST]   the chart in a real Kubernetes API server, which is built first, once: some 15 minutes
+  night            what may happen in one night, each with its alert, its repair and the way back (about 8 minutes)
   image            build the Dockerfile without Docker and start every program in it (root; minutes)
   tsan             what has threads of its own and nothing of gRPC, under ThreadSanitizer
 USAGE
@@ -76,6 +77,16 @@ case "${1:-}" in
   cluster)
     tools/setup.sh --full etcd-server
     PYTHONPATH=tools /usr/bin/python3 tests/chart/cluster/cluster_test.py "${@:2}"
+    ;;
+  # Twelve hours of outage in promtool's time; then in ours: a full disk, a bad certificate, memory and descriptors that run
+  # short, a backup, the loss of the volume, and the restored store that is held until an operator has compared the books.
+  night)
+    build release
+    tools/setup.sh --full
+    export TUTTI_FULL=1 PYTHONPATH="$PWD/tools:$PWD/build/release/python"
+    run_tests release -j1 -R '^(alerts_test|full_disk_test|memory_test|backup_test)$'
+    /usr/bin/python3 tests/observability/alerts_live_test.py build/release --only TuttiDiskFilling TuttiCertificateRejected \
+      TuttiMemoryShort TuttiDescriptorsRunningOut TuttiApiDeaf TuttiBackupOld
     ;;
   image) tools/image.sh "${@:2}" ;;
   chart) tools/setup.sh --full; PYTHONPATH=tools /usr/bin/python3 tests/chart/render_test.py --update ;;

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
+#include "common/limits.h"
 
 namespace tutti::api {
 namespace {
@@ -41,6 +42,16 @@ absl::Status OverloadedError(absl::string_view what) {
                                                                              "the same request later")),
                                    kOverloadedRetryMs),
                     "OVERLOADED");
+}
+
+absl::Status CheckReason(absl::string_view reason, absl::string_view by) {
+  const auto check = [](const char* field, absl::string_view text, size_t bytes_max) {
+    if (text.size() <= bytes_max) return absl::OkStatus();
+    return InvalidArgumentError("FIELD_INVALID",
+                                {{field, absl::StrCat("has ", text.size(), " bytes; at most ", bytes_max)}});
+  };
+  const absl::Status status = check("reason", reason, limits::kStatusMessageBytesMax);
+  return status.ok() ? check("by", by, limits::kLabelBytesMax) : status;
 }
 
 absl::Status SagaError(const absl::Status& status, absl::string_view saga_id) {

@@ -5,6 +5,7 @@
 #include "common/errors.h"
 #include "common/limits.h"
 #include "orchestrator/api/answers.h"
+#include "orchestrator/api/hold_check.h"
 #include "orchestrator/api/same_start.h"
 #include "orchestrator/api/start_answer.h"
 #include "orchestrator/api/start_check.h"
@@ -40,6 +41,7 @@ void RunCall::Start() {
   const auto call = shared_from_this();
   auto start = CheckRequest();
   if (!start.ok()) return Refuse(start.status());
+  RefuseWhileHeld(rooms_.hold, &*start);
   CarryTrace(trace_, &*start);
   {
     // Before the start: the saga may be over before its start is answered.

@@ -14,6 +14,7 @@
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/shard/router.h"
+#include "orchestrator/store/hold.h"
 #include "tutti/v1/saga_service.pb.h"
 
 namespace tutti::api {
@@ -33,6 +34,7 @@ class RunCall final : public UnaryCall, public std::enable_shared_from_this<RunC
     WaitingCalls* waiting;
     CallBudgets* budgets;
     Admission* admission;  // may be null
+    const store::Hold* hold;
   };
 
   static grpc::ServerUnaryReactor* Begin(const Rooms& rooms, grpc::CallbackServerContext* context,

@@ -10,6 +10,8 @@
 #include "common/errors.h"
 #include "common/ids.h"
 #include "orchestrator/api/answers.h"
+#include "orchestrator/api/batch_retry.h"
+#include "orchestrator/api/hold_check.h"
 #include "orchestrator/api/run_call.h"
 #include "orchestrator/api/saga_view.h"
 #include "orchestrator/api/same_start.h"
@@ -21,18 +23,11 @@
 namespace tutti::api {
 namespace {
 
-absl::Status CheckText(absl::string_view field, absl::string_view text, size_t bytes_max) {
-  if (text.size() <= bytes_max) return absl::OkStatus();
-  return InvalidArgumentError("FIELD_INVALID",
-                              {{std::string(field), absl::StrCat("has ", text.size(), " bytes; at most ", bytes_max)}});
-}
-
 // What every word to a saga carries: its id, a reason, and who says it.
 template <typename Request>
 absl::Status CheckWord(const Request& request) {
   absl::Status status = ValidateSagaId(request.saga_id());
-  if (status.ok()) status = CheckText("reason", request.reason(), limits::kStatusMessageBytesMax);
-  if (status.ok()) status = CheckText("by", request.by(), limits::kLabelBytesMax);
+  if (status.ok()) status = CheckReason(request.reason(), request.by());
   return status;
 }
 
@@ -66,6 +61,7 @@ void SagaService::Start(const TraceContext& trace, UnaryCall* call) {
   auto start = CheckStart(request.saga_id(), request.definition(), request.revision(), request.input(),
                           *rooms_.definitions, rooms_.admission);
   if (!start.ok()) return call->Fail(start.status());
+  RefuseWhileHeld(rooms_.hold, &*start);
   CarryTrace(trace, &*start);
   rooms_.router->Start(*std::move(start),
                        [=, this](absl::StatusOr<shard::StartResult> result) { OnStarted(std::move(result), call); });
@@ -99,7 +95,8 @@ grpc::ServerUnaryReactor* SagaService::RunSaga(Context* context, const Bytes* re
                          .large = &large_,
                          .waiting = &waiting_,
                          .budgets = &word_budgets_,
-                         .admission = rooms_.admission},
+                         .admission = rooms_.admission,
+                         .hold = rooms_.hold},
                         context, request, response);
 }
 
@@ -189,6 +186,12 @@ absl::StatusOr<shard::SagaWord> SagaService::CheckRetry(const v1::RetrySagaReque
   saga::RetryRequested retry{.reason = request.reason(), .by = request.by()};
   for (const v1::ParkedStep& step : request.steps()) retry.parkings.push_back({step.step(), step.history_sequence()});
   return retry;
+}
+
+grpc::ServerUnaryReactor* SagaService::BatchRetrySagas(Context* context, const Bytes* request, Bytes* response) {
+  auto* call = new UnaryCall(context, request, response, &word_budgets_);
+  call->WorkOn(&large_, [=, this] { BatchRetry::Begin({rooms_.router, rooms_.reader, &answers_}, call); });
+  return call;
 }
 
 grpc::ServerUnaryReactor* SagaService::ResolveStep(Context* context, const Bytes* request, Bytes* response) {

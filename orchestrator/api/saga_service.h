@@ -15,6 +15,7 @@
 #include "orchestrator/api/worker_pool.h"
 #include "orchestrator/effects/watch_hub.h"
 #include "orchestrator/shard/router.h"
+#include "orchestrator/store/hold.h"
 #include "orchestrator/store/saga_store.h"
 #include "tutti/v1/saga_service.grpc.pb.h"
 
@@ -25,8 +26,8 @@ template <typename Base>
 using RawSagaReads = v1::SagaService::WithRawCallbackMethod_GetSaga<
     v1::SagaService::WithRawCallbackMethod_ListSagas<v1::SagaService::WithRawCallbackMethod_GetSagaHistory<Base>>>;
 template <typename Base>
-using RawSagaWords = v1::SagaService::WithRawCallbackMethod_CancelSaga<
-    v1::SagaService::WithRawCallbackMethod_RetrySaga<v1::SagaService::WithRawCallbackMethod_ResolveStep<Base>>>;
+using RawSagaWords = v1::SagaService::WithRawCallbackMethod_CancelSaga<v1::SagaService::WithRawCallbackMethod_RetrySaga<
+    v1::SagaService::WithRawCallbackMethod_BatchRetrySagas<v1::SagaService::WithRawCallbackMethod_ResolveStep<Base>>>>;
 template <typename Base>
 using RawSagaStarts =
     v1::SagaService::WithRawCallbackMethod_StartSaga<v1::SagaService::WithRawCallbackMethod_RunSaga<Base>>;
@@ -48,6 +49,7 @@ class SagaService final : public RawSagaService {
     const Definitions* definitions = nullptr;
     effects::WatchHub* hub = nullptr;
     Admission* admission = nullptr;  // null: every start finds room
+    const store::Hold* hold = nullptr;  // null: the store is never held
   };
 
   explicit SagaService(const Rooms& rooms);
@@ -63,6 +65,7 @@ class SagaService final : public RawSagaService {
   grpc::ServerUnaryReactor* GetSagaHistory(Context* context, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* CancelSaga(Context* context, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* RetrySaga(Context* context, const Bytes* request, Bytes* response) override;
+  grpc::ServerUnaryReactor* BatchRetrySagas(Context* context, const Bytes* request, Bytes* response) override;
   grpc::ServerUnaryReactor* ResolveStep(Context* context, const Bytes* request, Bytes* response) override;
 
   // Answers every RunSaga and WatchSaga that waits with SHUTTING_DOWN, from now on: a drain would otherwise last as

@@ -559,6 +559,81 @@ TEST_F(SagaServiceTest, ARetryNamesItsParkings) {
   EXPECT_EQ(world_.router().last_word(), "b-1|retry by ops: mended");
 }
 
+TEST_F(SagaServiceTest, RetriesInBulkAreAnsweredOneByOne) {
+  world_.NewSaga("b-1");
+  v1::BatchRetrySagasRequest request;
+  v1::BatchRetrySagasResponse response;
+  const auto retry = &v1::SagaService::Stub::BatchRetrySagas;
+  ExpectViolation(Call(retry, request, &response), "FIELD_INVALID", "parkings");
+  for (const char* id : {"b-1", "nobody", "b-1"}) {
+    auto* parking = request.add_parkings();
+    parking->set_saga_id(id);
+    parking->set_step("charge");
+    parking->set_history_sequence(7);
+  }
+  request.set_reason("mended");
+  request.set_by("ops");
+  ASSERT_TRUE(Call(retry, request, &response).ok());
+  ASSERT_EQ(response.results_size(), 3);
+  EXPECT_EQ(response.results(0).code(), "OK");
+  EXPECT_EQ(response.results(1).saga_id(), "nobody");
+  EXPECT_EQ(response.results(1).code(), "NOT_FOUND");
+  EXPECT_EQ(response.results(2).code(), "OK");
+  EXPECT_EQ(world_.router().last_word(), "b-1|retry by ops: mended");
+  request.mutable_parkings(1)->set_saga_id("no id");
+  ExpectViolation(Call(retry, request, &response), "SAGA_ID_INVALID", "parkings[1].saga_id");
+  request.mutable_parkings(1)->set_saga_id("b-1");
+  request.set_reason(std::string(limits::kStatusMessageBytesMax + 1, 'x'));
+  ExpectViolation(Call(retry, request, &response), "FIELD_INVALID", "reason");
+  request.clear_reason();
+  while (request.parkings_size() <= limits::kPageSizeMax) *request.add_parkings() = request.parkings(0);
+  ExpectViolation(Call(retry, request, &response), "FIELD_INVALID", "parkings");
+}
+
+TEST_F(SagaServiceTest, ADryRunOfARetryInBulkSaysWhatIsParkedSo) {
+  storage::v1::SagaRecord record = world_.NewSaga("b-1");
+  record.mutable_steps(0)->mutable_parking()->set_cause(v1::PARKING_CAUSE_RESTORED);
+  record.mutable_steps(0)->mutable_parking()->set_history_sequence(2);
+  world_.router().Write(&record, {v1::EVENT_TYPE_STEP_PARKED});
+  v1::BatchRetrySagasRequest request;
+  request.set_validate_only(true);
+  for (const auto& [step, sequence] : {std::pair("charge", 2), {"charge", 1}, {"ship", 2}}) {
+    auto* parking = request.add_parkings();
+    parking->set_saga_id("b-1");
+    parking->set_step(step);
+    parking->set_history_sequence(sequence);
+  }
+  v1::BatchRetrySagasResponse response;
+  ASSERT_TRUE(Call(&v1::SagaService::Stub::BatchRetrySagas, request, &response).ok());
+  EXPECT_EQ(response.results(0).code(), "OK");
+  EXPECT_EQ(response.results(1).reason(), "PARKING_STALE");
+  EXPECT_EQ(response.results(2).reason(), "STEP_NOT_FOUND");
+  EXPECT_EQ(world_.router().last_word(), "") << "nothing was said to any saga";
+}
+
+// What was acknowledged after the backup is unknown to the store, and a repeat of it must not do it again.
+TEST_F(SagaServiceTest, AStoreThatIsHeldTakesNoNewSagasAndStillKnowsItsOwn) {
+  storage::v1::HoldRecord hold;
+  hold.set_hold_id("h1");
+  ServiceWorld held(hold);
+  const auto start = [&](const std::string& id, v1::StartSagaResponse* response) {
+    grpc::ClientContext context;
+    return FromGrpcStatus(held.sagas().StartSaga(&context, StartRequest(id), response));
+  };
+  v1::StartSagaResponse response;
+  const absl::Status refused = start("b-1", &response);
+  EXPECT_TRUE(absl::IsUnavailable(refused)) << refused;
+  EXPECT_EQ(ReasonOf(refused), "STORE_HELD");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::RunSagaResponse run;
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(held.sagas().RunSaga(&context, RunRequest("b-1"), &run))), "STORE_HELD");
+  ASSERT_TRUE(held.hold().Release("compared", "ann", 1).ok());
+  ASSERT_TRUE(start("b-1", &response).ok());
+  ServiceWorld again(hold);
+  EXPECT_EQ(ReasonOf(start("b-2", &response)), "") << "of the store that was released";
+}
+
 TEST_F(SagaServiceTest, AReplyGivenByHandIsLimitedAsOneThatComes) {
   world_.NewSaga("b-1");
   v1::ResolveStepRequest request;

@@ -252,11 +252,12 @@ std::string FakeRouter::last_word() const {
   return last_word_;
 }
 
-ServiceWorld::ServiceWorld()
+ServiceWorld::ServiceWorld(std::optional<storage::v1::HoldRecord> hold)
     : store_(store::MemoryStore::Options{.inline_done = true}),
       reader_(&store_),
       router_(&store_, &hub_),
-      saga_service_({&router_, &reader_, &fake_definitions_, &hub_, &admission_}),
+      hold_(&store_, std::move(hold)),
+      saga_service_({&router_, &reader_, &fake_definitions_, &hub_, &admission_, &hold_}),
       definition_service_(&fake_definitions_) {
   int port = 0;
   grpc::ServerBuilder builder;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -178,7 +179,8 @@ class FakeRouter final : public shard::Router {
 
 class ServiceWorld {
  public:
-  ServiceWorld();
+  // `hold`: of a store that was restored from a backup.
+  explicit ServiceWorld(std::optional<storage::v1::HoldRecord> hold = std::nullopt);
   ~ServiceWorld();
 
   v1::SagaService::Stub& sagas() { return *sagas_; }
@@ -190,6 +192,7 @@ class ServiceWorld {
   FakeDefinitions& fake_definitions() { return fake_definitions_; }
   const std::shared_ptr<grpc::Channel>& channel() { return channel_; }
   void EndWaits() { saga_service_.EndWaits(); }
+  store::Hold& hold() { return hold_; }
 
   // A running saga in the store, with SAGA_STARTED as its history.
   storage::v1::SagaRecord NewSaga(const std::string& saga_id);
@@ -203,6 +206,7 @@ class ServiceWorld {
   FakeDefinitions fake_definitions_;
   FakeRouter router_;
   Admission admission_{/*memory_limit_bytes=*/0};
+  store::Hold hold_;
   SagaService saga_service_;
   DefinitionService definition_service_;
   std::unique_ptr<grpc::Server> server_;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,13 @@ using storage::v1::SagaRecord;
 
 absl::StatusOr<std::unique_ptr<store::ReadOnlyStore>> OpenIn(const std::string& folder) {
   std::error_code error;
+  if (std::filesystem::exists(std::filesystem::path(folder) / "TUTTI_BACKUPS", error)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder,
+                     " is a folder of backups, and none of them is a store by itself: verify them with `tuttictl "
+                     "backup verify`, or restore one with `tutti-orchestrator --restore-from` into an empty "
+                     "folder and look through that"));
+  }
   const std::filesystem::path inner = std::filesystem::path(folder) / "store";
   return store::ReadOnlyStore::Open(std::filesystem::is_directory(inner, error) ? inner.string() : folder);
 }
@@ -88,22 +96,46 @@ void WriteHex(absl::string_view bytes, std::ostream& out) {
 
 }  // namespace
 
-absl::StatusOr<int64_t> Examine(const std::string& folder, std::ostream& out) {
+absl::StatusOr<Findings> Examine(const std::string& folder, absl::string_view saga_id, const FlawSink& flaw) {
   const auto store = OpenIn(folder);
   if (!store.ok()) return store.status();
-  int64_t flaws = 0;
-  const store::FlawSink flaw = [&](const store::Flaw& found) {
-    ++flaws;
-    out << found.where << ": " << found.what << "\n";
+  Findings findings;
+  const store::FlawSink count = [&](const store::Flaw& found) {
+    ++findings.flaws;
+    flaw({found.where, found.what});
   };
-  if (!(*store)->loss().ok()) flaw({"store", std::string((*store)->loss().message())});
-  const Definitions definitions((*store)->view(), flaw);
-  const store::AuditCounts counts =
-      store::Audit((*store)->view(), [&](const SagaRecord& record) { return definitions.Check(record); }, flaw);
-  out << (flaws == 0 ? "no flaw" : absl::StrCat(flaws, flaws == 1 ? " flaw" : " flaws")) << "; looked at "
-      << counts.sagas << " sagas, " << counts.active << " of them active, " << counts.events << " events, "
-      << counts.index_entries << " index entries and " << definitions.revisions() << " revisions of definitions\n";
-  return flaws;
+  if (!(*store)->loss().ok()) count({"store", std::string((*store)->loss().message())});
+  // With one saga in view, other definitions are not asked after.
+  const store::FlawSink of_definitions = [&](const store::Flaw& found) {
+    if (saga_id.empty()) count(found);
+  };
+  const Definitions definitions((*store)->view(), of_definitions);
+  const auto check = [&](const SagaRecord& record) { return definitions.Check(record); };
+  const std::optional<store::AuditCounts> counts = saga_id.empty()
+                                                       ? store::Audit((*store)->view(), check, count)
+                                                       : store::AuditSaga((*store)->view(), saga_id, check, count);
+  if (!counts.has_value()) return absl::NotFoundError(absl::StrCat("nothing in the store tells of a saga ", saga_id));
+  findings.sagas = counts->sagas;
+  findings.active = counts->active;
+  findings.events = counts->events;
+  findings.index_entries = counts->index_entries;
+  findings.revisions = static_cast<int64_t>(definitions.revisions());
+  return findings;
+}
+
+std::string Summary(const Findings& findings) {
+  return absl::StrCat(
+      findings.flaws == 0 ? "no flaw" : absl::StrCat(findings.flaws, findings.flaws == 1 ? " flaw" : " flaws"),
+      "; looked at ", findings.sagas, findings.sagas == 1 ? " saga, " : " sagas, ", findings.active,
+      " of them active, ", findings.events, " events, ", findings.index_entries, " index entries and ",
+      findings.revisions, " revisions of definitions");
+}
+
+absl::StatusOr<int64_t> Examine(const std::string& folder, std::ostream& out) {
+  const auto findings = Examine(folder, "", [&](const Flaw& flaw) { out << flaw.where << ": " << flaw.what << "\n"; });
+  if (!findings.ok()) return findings.status();
+  out << Summary(*findings) << "\n";
+  return findings->flaws;
 }
 
 absl::Status ShowRaw(const std::string& folder, absl::string_view saga_id, std::ostream& out) {

@@ -93,6 +93,29 @@ class DoctorTest : public testing::Test {
   const store::TemporaryFolder folder_;
 };
 
+TEST_F(DoctorTest, OneSagaAloneIsLookedAtWhenItIsNamed) {
+  const auto ignore = [](const Flaw&) {};
+  const auto sound = Examine(folder_.path(), "s1", ignore);
+  ASSERT_TRUE(sound.ok()) << sound.status();
+  EXPECT_EQ(sound->flaws, 0);
+  EXPECT_EQ(sound->sagas, 1);
+  EXPECT_EQ(sound->active, 1);
+  EXPECT_GT(sound->events, 0);
+  EXPECT_GT(sound->index_entries, 2);
+  EXPECT_TRUE(absl::IsNotFound(Examine(folder_.path(), "nobody", ignore).status()));
+  Delete("history", store::HistoryKey("s1", 1));
+  Put("index", IndexKey(store::ParkedIndexPrefix()), "");
+  std::vector<std::string> found;
+  const auto flawed =
+      Examine(folder_.path(), "s1", [&](const Flaw& flaw) { found.push_back(flaw.where + ": " + flaw.what); });
+  ASSERT_TRUE(flawed.ok());
+  EXPECT_EQ(found, Flaws()) << "what is wrong with it, and nothing else was";
+  EXPECT_EQ(flawed->flaws, static_cast<int64_t>(found.size()));
+  EXPECT_EQ(Examine(folder_.path(), "s2", ignore)->flaws, 0);
+  Delete("saga", store::SagaKey("s1"));
+  EXPECT_GE(Examine(folder_.path(), "s1", ignore)->flaws, 2) << "of which only traces are left";
+}
+
 TEST_F(DoctorTest, ASoundStoreHasNoFlaw) {
   std::ostringstream out;
   EXPECT_EQ(*Examine(folder_.path(), out), 0);

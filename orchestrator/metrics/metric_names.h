@@ -99,10 +99,19 @@ inline constexpr MetricName kMemoryLimit{"tutti_memory_limit_bytes", kGauge, "",
 inline constexpr MetricName kOpenSagaBytes{"tutti_open_saga_bytes", kGauge, "",
                                            "Bytes of the records of the sagas that are kept in memory"};
 
+// Backups; only with --backup-dir.
+inline constexpr MetricName kBackupLastSuccess{
+    "tutti_backup_last_success_timestamp_seconds", kGauge, "",
+    "When the newest good backup of this store was asked for; 0: there is none"};
+inline constexpr MetricName kBackupRuns{"tutti_backup_runs_total", kCounter, "result",
+                                        "Backups that were made or failed"};
+
 // Beginning and end.
 inline constexpr MetricName kRecoveryDuration{"tutti_recovery_duration_seconds", kGauge, "",
                                               "How long the recovery at this process's start took; 0 until it is over"};
 inline constexpr MetricName kRecoverySagas{"tutti_recovery_sagas", kGauge, "", "Sagas read back by that recovery"};
+inline constexpr MetricName kStoreHeld{"tutti_store_held", kGauge, "",
+                                       "1 while the store, restored from a backup, is held and takes no new sagas"};
 inline constexpr MetricName kReady{"tutti_ready", kGauge, "", "1 while requests are served, 0 before and after"};
 
 // Participants, as the orchestrator sees them.

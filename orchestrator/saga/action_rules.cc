@@ -177,6 +177,7 @@ void Transition::OnStepDeadline(int step) {
 
 void Transition::OnSagaTimeout() {
   if (record_->state() != v1::SAGA_STATE_RUNNING || record_->committed_ms() != 0 || PivotIsOpen()) return;
+  if (record_->timeout_at_ms() == 0) return;  // it stands still
   v1::AbortReason reason;
   reason.set_cause(v1::ABORT_CAUSE_SAGA_TIMEOUT);
   reason.set_message(absl::StrCat("the saga did not reach its commit point within ", recipe_.timeout_ms, " ms"));

@@ -76,7 +76,10 @@ std::string Describe(const Event& event) {
             return absl::StrCat("resolve ", resolve.parking.step, " as ", ShortName(resolve.resolution), " by ",
                                 resolve.by, ": ", resolve.reason);
           },
-          [](const Recovered&) { return std::string("recovered"); }},
+          [](const Recovered& recovered) {
+            return absl::StrCat("recovered",
+                                recovered.hold.id.empty() ? "" : absl::StrCat(" under ", recovered.hold.id));
+          }},
       event.body);
 }
 

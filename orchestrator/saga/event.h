@@ -97,8 +97,17 @@ struct ResolveRequested {
   std::string by;
 };
 
-// The record was read back after a crash or restart.
-struct Recovered {};
+// A store that was restored from a backup is held, until an operator has compared the books.
+struct Hold {
+  std::string id;    // of the restore; empty: the store is not held
+  std::string what;  // for people: "the store was restored from backup 5 of 2026-01-31T03:00:00Z"
+};
+
+// The record was read back after a crash or restart. A hold parks the saga, once: what an operator resumed under it
+// goes on after the next restart.
+struct Recovered {
+  Hold hold;
+};
 
 struct Event {
   std::string saga_id;

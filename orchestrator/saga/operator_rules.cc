@@ -52,6 +52,7 @@ void Transition::On(const RetryRequested& retry) {
     // Named twice, it is no longer parked the second time.
     if (StepAt(step).has_parking()) RetryStep(step, retry);
   }
+  ResumeTimeout();
 }
 
 void Transition::RetryStep(int step, const RetryRequested& retry) {
@@ -126,6 +127,7 @@ void Transition::ResolveDone(int step, const ResolveRequested& resolve) {
     MutableStep(step)->set_reply(*resolve.reply);
   }
   SetStepState(step, v1::STEP_STATE_SUCCEEDED, v1::EVENT_TYPE_STEP_SUCCEEDED);
+  ResumeTimeout();
 }
 
 void Transition::ResolveUndone(int step, const ResolveRequested& resolve) {

@@ -160,6 +160,8 @@ std::string TranscriptWorld::Execute(const std::vector<std::string>& lines) {
   if (verb == "start") return Step(StartRequested{.uid = "uid", .fingerprint = "fp"});
   if (verb == "cancel") return Step(CancelRequested{.reason = "changed my mind", .by = "client"});
   if (verb == "recover") return Step(Recovered{});
+  // Read back from a backup, or after a restart while the store is still held.
+  if (verb == "restore") return Step(Recovered{.hold = {.id = words.at(1), .what = "restored from backup 5"}});
   if (verb == "sagatimeout") return Step(TimerFired{{.kind = TimerKind::kSagaTimeout}});
   if (verb == "wait") {
     now_ms_ += Number(words.at(1));

@@ -12,7 +12,7 @@ namespace tutti::saga {
 
 // Commands, one a line (see testdata/README.md):
 //   saga [timeout=MS]          followed by one line per step: NAME [kind=K] [after=A,B] [barrier] [open] [none] ...
-//   start | cancel | recover | wait MS (a negative one sets the clock back)
+//   start | cancel | recover | restore ID | wait MS (a negative one sets the clock back)
 //   times                      when the history says that each of its entries was, and how long it took
 //   reply STEP/OP#N CODE [mark=M] [pushback=MS] [body=rejected|garbage]
 //   notsent|timeout|grace|backoff STEP/OP#N

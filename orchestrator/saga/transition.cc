@@ -114,6 +114,12 @@ void Transition::On(const CancelRequested& cancel) {
     return Refuse("SAGA_NOT_CANCELLABLE",
                   "the saga is past its commit point and only goes forward; it can no longer be cancelled");
   }
+  if (IsHeld()) {
+    return Refuse(
+        "SAGA_NOT_CANCELLABLE",
+        "the saga comes from a backup, and its pivot may have taken effect since then; an operator retries its "
+        "parked steps or resolves them");
+  }
   if (PivotIsOpen()) {
     return Refuse("SAGA_NOT_CANCELLABLE",
                   "the pivot has been sent and may have taken effect; the saga can no longer be cancelled");
@@ -127,11 +133,14 @@ void Transition::On(const CancelRequested& cancel) {
 
 // Everything the crash took from memory is derived anew: grace in full, other timers for what is left of them but never
 // longer than configured, whatever the wall clock says now.
-void Transition::On(const Recovered&) {
+void Transition::On(const Recovered& recovered) {
   const auto remaining = [this](int64_t at_ms, int64_t length_ms) {
     return std::clamp<int64_t>(at_ms - event_.now_ms, 0, length_ms);
   };
   if (!IsTerminal(record_->state())) Append(v1::EVENT_TYPE_SAGA_RECOVERED);
+  const bool holds =
+      !recovered.hold.id.empty() && recovered.hold.id != record_->hold_id() && !IsTerminal(record_->state());
+  if (holds) HoldWhatIsUnderWay(recovered.hold);
   if (record_->state() == v1::SAGA_STATE_RUNNING && record_->committed_ms() == 0 && record_->timeout_at_ms() != 0) {
     SetTimer(TimerKind::kSagaTimeout, {}, remaining(record_->timeout_at_ms(), recipe_.timeout_ms));
   }
@@ -153,6 +162,7 @@ void Transition::On(const Recovered&) {
       RecoverCommand(ref);
     }
   }
+  if (holds) HoldWhatIsNext(recovered.hold);
 }
 
 void Transition::RecoverCommand(CommandRef ref) {

@@ -2,7 +2,7 @@
 //
 // The rules are spread by idea: transition.cc carries what every command shares (attempts, retries, parking, history),
 // action_rules.cc the way forward and the abort, compensation_rules.cc the way back, operator_rules.cc the words of
-// those who mend what is parked.
+// those who mend what is parked, hold_rules.cc what a store that was restored from a backup begins with.
 #ifndef TUTTI_ORCHESTRATOR_SAGA_TRANSITION_H_
 #define TUTTI_ORCHESTRATOR_SAGA_TRANSITION_H_
 
@@ -115,6 +115,13 @@ class Transition {
   void ResolveDone(int step, const ResolveRequested& resolve);
   void ResolveUndone(int step, const ResolveRequested& resolve);
   v1::HistoryEvent* AppendResolved(int step, const ResolveRequested& resolve);
+
+  // A restored store (hold_rules.cc).
+  void HoldWhatIsUnderWay(const Hold& hold);
+  void HoldWhatIsNext(const Hold& hold);
+  void ParkRestored(CommandRef ref, const Hold& hold);
+  bool IsHeld() const;
+  void ResumeTimeout();
 
   // History and look-ups.
   // What the history says it is now: the time of the event, but no earlier than what the history holds already, since

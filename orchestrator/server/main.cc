@@ -6,6 +6,18 @@
 #include "common/version.h"
 #include "orchestrator/server/server.h"
 
+namespace {
+
+int Restore(const tutti::server::Options& options) {
+  const absl::Status status = tutti::server::RestoreStore(options);
+  if (status.ok()) return 0;
+  tutti::Log(tutti::LogLevel::kError, "cannot restore", {{"reason", status.message()}});
+  std::fprintf(stderr, "tutti-orchestrator: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   tutti::BlockTerminationSignals();
   tutti::RaiseDescriptorLimit();
@@ -25,6 +37,7 @@ int main(int argc, char** argv) {
               {"metrics_listen", options->metrics_address}});
   const auto read_log_level = [&options] { tutti::ReadLogLevel(options->data_dir, options->log_level); };
   read_log_level();
+  if (!options->restore_from.empty()) return Restore(*options);
   auto server = tutti::server::Server::Start(*options);
   if (!server.ok()) {
     tutti::Log(tutti::LogLevel::kError, "cannot start", {{"reason", server.status().message()}});

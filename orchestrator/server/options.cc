@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/limits.h"
 #include "common/program_options.h"
@@ -37,6 +38,33 @@ void AddSize(CLI::App* app, const std::string& name, const std::function<void(ui
       ->type_name("SIZE");
 }
 
+// "DIR", "DIR#5" or "DIR#latest".
+void ParseBackup(const std::string& text, Options* options) {
+  const size_t mark = text.rfind('#');
+  options->restore_from = text.substr(0, mark);
+  if (options->restore_from.empty()) throw CLI::ValidationError("--restore-from", "names no folder");
+  if (mark == std::string::npos || text.substr(mark + 1) == "latest") return;
+  uint32_t id = 0;
+  if (!absl::SimpleAtoi(text.substr(mark + 1), &id) || id == 0) {
+    throw CLI::ValidationError("--restore-from", "must be DIR, DIR#latest or DIR# and the number of a backup");
+  }
+  options->restore_backup_id = id;
+}
+
+void AddBackupOptions(CLI::App* app, Options* options) {
+  app->add_option("--backup-dir", options->backup_dir,
+                  "Folder that backups are written to, and nothing else; without it they are refused");
+  app->add_option_function<int64_t>(
+         "--backup-rate", [options](int64_t mib) { options->backup_bytes_per_second = mib << 20; },
+         "MiB a second that a backup writes at most; 0: as fast as it goes (default 64)")
+      ->check(CLI::Range(0, 1 << 20));
+  app->add_option_function<std::string>(
+         "--restore-from", [options](const std::string& text) { ParseBackup(text, options); },
+         "Make a store in --data-dir, which must have none, of a backup in this folder, and end: the newest, or as "
+         "DIR#5. The store is held: see docs/operate.md")
+      ->type_name("DIR[#ID]");
+}
+
 // A participant may still hear of a saga for as long as commands may be sent, and a late reply for the grace: its id
 // must not be free before.
 std::string MistakeIn(const Options& options) {
@@ -61,7 +89,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
   AddVersion(&app, "tutti-orchestrator");
   app.add_option("--data-dir", options.data_dir, "Folder of the store; created when missing, one process at a time")
       ->required();
-  app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP")->required();
+  app.add_option("--participants", options.participants_file, "participants.yaml; read again on SIGHUP");
   app.add_flag("--allow-missing", options.allow_missing,
                "Let SIGHUP take away participants that an enabled definition or an open saga calls");
   app.add_option("--listen", options.grpc.address, "API address; port 0 picks a free one")->capture_default_str();
@@ -83,6 +111,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
               kRetentionMsMax);
   AddDuration(&app, "--sweep-interval", &options.sweep_interval_ms,
               "Between two looks for sagas beyond their retention (default 1m)");
+  AddBackupOptions(&app, &options);
   AddDuration(&app, "--drain-delay", &options.grpc.drain_delay_ms,
               "Between NOT_SERVING and refusing calls, for balancers to notice (default 0)");
   AddDuration(&app, "--drain-deadline", &options.grpc.drain_deadline_ms,
@@ -104,6 +133,7 @@ std::optional<Options> ParseOptions(int argc, char** argv, int* exit_code) {
     if (!ParseLogLevel(log_level, &options.log_level)) {
       throw CLI::ValidationError("--log-level", "must be debug, info, warning or error");
     }
+    if (options.restore_from.empty() && options.participants_file.empty()) throw CLI::RequiredError("--participants");
     const std::string mistake = MistakeIn(options);
     if (!mistake.empty()) throw CLI::ValidationError("--id-retention", mistake);
   } catch (const CLI::ParseError& error) {

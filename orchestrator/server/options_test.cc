@@ -1,6 +1,7 @@
 #include "orchestrator/server/options.h"
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -70,6 +71,37 @@ TEST_F(OptionsTest, SizesMayHaveTheUnitsOfBothKinds) {
   for (const char* wrong : {"2Qi", "-5", "lots", "", "1.5.2G"}) {
     EXPECT_NE(Refusal({"--memory-limit", wrong}).find("--memory-limit"), std::string::npos) << wrong;
   }
+}
+
+TEST_F(OptionsTest, ABackupIsNamedByItsFolderAndMaybeItsNumber) {
+  int exit_code = 0;
+  EXPECT_EQ(Parse({}, &exit_code)->restore_from, "");
+  EXPECT_EQ(Parse({}, &exit_code)->backup_bytes_per_second, 64 << 20);
+  EXPECT_EQ(Parse({"--backup-rate", "0"}, &exit_code)->backup_bytes_per_second, 0);
+  for (const auto& [text, folder, id] :
+       {std::tuple("b", "b", 0), {"b#7", "b", 7}, {"b#latest", "b", 0}, {"a#b#3", "a#b", 3}}) {
+    const auto options = Parse({"--restore-from", text}, &exit_code);
+    ASSERT_TRUE(options.has_value()) << text;
+    EXPECT_EQ(options->restore_from, folder);
+    EXPECT_EQ(options->restore_backup_id, id);
+  }
+  for (const char* wrong : {"b#", "b#0", "b#-1", "b#x", "#5"}) {
+    EXPECT_NE(Refusal({"--restore-from", wrong}).find("--restore-from"), std::string::npos) << wrong;
+  }
+  EXPECT_NE(Refusal({"--backup-rate", "-1"}).find("--backup-rate"), std::string::npos);
+}
+
+TEST_F(OptionsTest, OnlyARestoreNeedsNoParticipants) {
+  const auto parse = [](std::vector<std::string> words) {
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    int exit_code = 0;
+    return ParseOptions(static_cast<int>(argv.size()), argv.data(), &exit_code).has_value();
+  };
+  EXPECT_TRUE(parse({"tutti-orchestrator", "--data-dir", "d", "--restore-from", "b"}));
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(parse({"tutti-orchestrator", "--data-dir", "d"}));
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("--participants"), std::string::npos);
 }
 
 }  // namespace

@@ -59,6 +59,13 @@ void DescribeStore(const store::RocksDbStore& store, Scrape* scrape) {
   scrape->Set(metrics::kStorePending, {}, static_cast<double>(status.pending_compaction_bytes));
 }
 
+void DescribeBackups(const store::Backups& backups, Scrape* scrape) {
+  if (!backups.configured()) return;
+  scrape->Set(metrics::kBackupLastSuccess, {}, static_cast<double>(backups.last_success_ms()) / 1000.0);
+  scrape->Set(metrics::kBackupRuns, {{"result", "ok"}}, static_cast<double>(backups.succeeded()));
+  scrape->Set(metrics::kBackupRuns, {{"result", "failed"}}, static_cast<double>(backups.failed()));
+}
+
 void DescribeVolume(const std::string& path, Scrape* scrape) {
   struct statvfs volume {};
   if (statvfs(path.c_str(), &volume) != 0) return;

@@ -9,6 +9,7 @@
 #include "orchestrator/effects/participant_invoker.h"
 #include "orchestrator/retention/sweeper.h"
 #include "orchestrator/shard/shard_router.h"
+#include "orchestrator/store/backups.h"
 #include "orchestrator/store/rocksdb_store.h"
 
 namespace tutti::server {
@@ -23,6 +24,7 @@ void DescribeRoom(const shard::ShardRouter& router, const store::DiskReserve& re
 // Without a walk that ended, the last one ended when the process began.
 void DescribeSweep(const retention::Sweeper& sweeper, int64_t began_ms, int64_t now_ms, Scrape* scrape);
 void DescribeStore(const store::RocksDbStore& store, Scrape* scrape);
+void DescribeBackups(const store::Backups& backups, Scrape* scrape);
 // The file system that holds `path`. Nothing when it cannot be asked.
 void DescribeVolume(const std::string& path, Scrape* scrape);
 

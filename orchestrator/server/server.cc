@@ -7,12 +7,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "common/certificate_metrics.h"
 #include "common/limits.h"
 #include "common/logging.h"
 #include "common/port_file.h"
 #include "orchestrator/metrics/metric_names.h"
 #include "orchestrator/server/scrape_sources.h"
+#include "orchestrator/store/restore.h"
 
 namespace tutti::server {
 namespace {
@@ -31,12 +33,53 @@ std::set<std::string> NamesOf(const std::vector<Participant>& participants) {
 
 constexpr int64_t kMissedLookMs = 60'000;
 
+std::filesystem::path StorePath(const Options& options) {
+  return std::filesystem::path(options.data_dir) / "store";
+}
+
+bool IsWithin(const std::filesystem::path& inner, const std::filesystem::path& outer) {
+  std::error_code error;
+  const auto from = std::filesystem::weakly_canonical(inner, error);
+  const auto relative = from.lexically_relative(std::filesystem::weakly_canonical(outer, error));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+std::string Describe(const storage::v1::HoldRecord& record) {
+  return absl::StrCat(
+      "the store was restored from backup ", record.backup().backup_id(), " of ",
+      absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixMillis(record.backup().created_ms()), absl::UTCTimeZone()));
+}
+
+saga::Hold HoldOf(const store::Hold& hold) {
+  if (!hold.held()) return {};
+  const storage::v1::HoldRecord record = *hold.record();
+  Log(LogLevel::kWarning, "the store is held: new sagas are refused, and those that were open wait for an operator",
+      {{"why", Describe(record)}});
+  return {.id = record.hold_id(), .what = Describe(record)};
+}
+
 }  // namespace
+
+absl::Status RestoreStore(const Options& options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.data_dir, error);
+  if (error) {
+    return absl::FailedPreconditionError(absl::StrCat("--data-dir ", options.data_dir, ": ", error.message()));
+  }
+  Log(LogLevel::kInfo, "restoring", {{"from", options.restore_from}, {"into", StorePath(options).string()}});
+  const auto hold = store::Restore({.backup_folder = options.restore_from,
+                                    .backup_id = options.restore_backup_id,
+                                    .path = StorePath(options).string(),
+                                    .now_ms = SystemClock().WallMs()});
+  if (!hold.ok()) return hold.status();
+  Log(LogLevel::kInfo, "restored; the store is held until an operator releases it", {{"what", Describe(*hold)}});
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
   std::unique_ptr<Server> server(new Server(options));
-  for (const auto step : {&Server::ServeMetrics, &Server::OpenStore, &Server::LoadParticipants, &Server::StartShards,
-                          &Server::StartSweeping, &Server::Serve, &Server::WritePortFile}) {
+  for (const auto step : {&Server::ServeMetrics, &Server::OpenStore, &Server::BeginBackups, &Server::LoadParticipants,
+                          &Server::StartShards, &Server::StartSweeping, &Server::Serve, &Server::WritePortFile}) {
     if (absl::Status status = (server.get()->*step)(); !status.ok()) return status;
   }
   return server;
@@ -67,11 +110,18 @@ absl::Status Server::OpenStore() {
   store_ = *std::move(store);
   // The log was replayed, and what that took is free again.
   ReturnFreeMemory();
+  hold_ = std::make_unique<store::Hold>(store_.get(), store_->hold());
+  backups_ = std::make_unique<store::Backups>(
+      store_.get(),
+      store::Backups::Options{.folder = options_.backup_dir,
+                              .bytes_per_second = static_cast<uint64_t>(options_.backup_bytes_per_second)});
   catalog_ = std::make_unique<catalog::Catalog>(store_.get(), store_.get(), &participants_, &clock_);
   if (absl::Status status = catalog_->Load(); !status.ok()) return status;
   process_metrics_->AddSource([this](Scrape* scrape) {
     DescribeStore(*store_, scrape);
     DescribeVolume(options_.data_dir, scrape);
+    DescribeBackups(*backups_, scrape);
+    scrape->Set(metrics::kStoreHeld, {}, hold_->held() ? 1 : 0);
     for (const auto& newest : catalog_->List()) saga_metrics_.AddDefinition(*newest->compiled->recipe());
     saga_metrics_.Describe(scrape);
   });
@@ -88,7 +138,7 @@ absl::StatusOr<store::RocksDbStoreOptions> Server::StoreOptions() {
                                   .bytes = options_.disk_reserve_bytes.value_or(usual_reserve)},
       [path = options_.data_dir] { return store::ReadRoom(path); });
   store::RocksDbStoreOptions store_options;
-  store_options.path = (folder / "store").string();
+  store_options.path = StorePath(options_).string();
   store_options.reserve = reserve_.get();
   // What the logs hold must find room in tables even when the volume is full.
   store_options.log_bytes_max = std::clamp(usual_reserve, kLogBytesMin, store_options.log_bytes_max);
@@ -103,6 +153,20 @@ absl::StatusOr<store::RocksDbStoreOptions> Server::StoreOptions() {
     saga_metrics_.OnUnreadable(record.saga_id, absl::DataLossError(record.error));
   };
   return store_options;
+}
+
+// A folder that is not there yet, or not now, keeps nobody from serving sagas: whoever asks for a backup is told.
+absl::Status Server::BeginBackups() {
+  if (options_.backup_dir.empty()) return absl::OkStatus();
+  if (IsWithin(options_.backup_dir, StorePath(options_))) {
+    return absl::FailedPreconditionError(absl::StrCat("--backup-dir ", options_.backup_dir,
+                                                      " lies in the store's own folder, ", StorePath(options_).string(),
+                                                      "; give another, on another volume if there is one"));
+  }
+  if (absl::Status status = backups_->Begin(); !status.ok()) {
+    Log(LogLevel::kError, "backups cannot be made", {{"reason", status.message()}});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Server::LoadParticipants() {
@@ -175,7 +239,8 @@ absl::Status Server::StartShards() {
                                     .timers = timers_.get(),
                                     .publisher = &hub_,
                                     .observer = &saga_metrics_,
-                                    .clock = &clock_};
+                                    .clock = &clock_,
+                                    .hold = HoldOf(*hold_)};
   router_ = std::make_unique<shard::ShardRouter>(context, options_.shards, [](const absl::Status& detail) {
     // After a failed sync nobody can say what is on disk. Opening the store again can.
     Log(LogLevel::kError, "a commit did not end durable; restarting is the only way to know what is there",
@@ -224,12 +289,16 @@ absl::Status Server::Serve() {
                                                                              .reader = store_.get(),
                                                                              .definitions = definitions_.get(),
                                                                              .hub = &hub_,
-                                                                             .admission = &admission_});
+                                                                             .admission = &admission_,
+                                                                             .hold = hold_.get()});
+  admin_service_ = std::make_unique<api::AdminService>(
+      api::AdminService::Rooms{.backups = backups_.get(), .hold = hold_.get(), .clock = &clock_});
   definition_service_ = std::make_unique<api::DefinitionService>(definitions_.get());
   GrpcServerOptions grpc_options = options_.grpc;
   grpc_options.observer = &grpc_metrics_;
   grpc_options.connections.idle_ms = kIdleConnectionMs;
-  auto grpc_server = GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get()});
+  auto grpc_server =
+      GrpcServer::Start(grpc_options, {saga_service_.get(), definition_service_.get(), admin_service_.get()});
   if (!grpc_server.ok()) return grpc_server.status();
   grpc_server_ = *std::move(grpc_server);
   process_metrics_->AddSource([this](Scrape* scrape) {
@@ -270,12 +339,20 @@ void Server::GoDown(int64_t reply_drain_ms) {
   if (store_ != nullptr) store_->CancelReclaim();
   if (sweep_thread_ != nullptr) sweep_thread_->Stop();
   if (missed_thread_ != nullptr) missed_thread_->Stop();
-  if (grpc_server_ != nullptr) grpc_server_->Drain([this] { saga_service_->EndWaits(); });
+  const auto end_waits = [this] {
+    saga_service_->EndWaits();
+    admin_service_->EndWaits();
+  };
+  if (grpc_server_ != nullptr) grpc_server_->Drain(end_waits);
   if (router_ != nullptr) router_->Drain(reply_drain_ms);
   if (invoker_ != nullptr) invoker_->Shutdown();
   if (timers_ != nullptr) timers_->Stop();
   if (room_keeper_ != nullptr) room_keeper_->Stop();
   process_metrics_->DropSources();
+  if (backups_ != nullptr) {
+    backups_->Stop();
+    backups_->AwaitIdle();
+  }
   // The store writes what it was handed over when it goes, and tells the shards, which are still there.
   store_.reset();
 }

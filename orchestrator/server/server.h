@@ -13,6 +13,7 @@
 #include "common/metrics.h"
 #include "common/paced_thread.h"
 #include "common/process_metrics.h"
+#include "orchestrator/api/admin_service.h"
 #include "orchestrator/api/admission.h"
 #include "orchestrator/api/catalog_definitions.h"
 #include "orchestrator/api/definition_service.h"
@@ -29,9 +30,14 @@
 #include "orchestrator/server/participants.h"
 #include "orchestrator/server/room_keeper.h"
 #include "orchestrator/shard/shard_router.h"
+#include "orchestrator/store/backups.h"
+#include "orchestrator/store/hold.h"
 #include "orchestrator/store/rocksdb_store.h"
 
 namespace tutti::server {
+
+// Makes a store of the backup that the options name, and nothing more.
+absl::Status RestoreStore(const Options& options);
 
 // Not thread-safe: main's thread drives it.
 class Server {
@@ -65,6 +71,7 @@ class Server {
   absl::StatusOr<store::RocksDbStoreOptions> StoreOptions();
   absl::Status LoadParticipants();
   absl::Status StartShards();
+  absl::Status BeginBackups();
   absl::Status StartSweeping();
   absl::Status Serve();
   absl::Status WritePortFile();
@@ -83,6 +90,8 @@ class Server {
   std::unique_ptr<store::DiskReserve> reserve_;
   api::Admission admission_{options_.memory_limit_bytes != 0 ? options_.memory_limit_bytes : SystemMemoryLimit()};
   std::unique_ptr<store::RocksDbStore> store_;
+  std::unique_ptr<store::Hold> hold_;
+  std::unique_ptr<store::Backups> backups_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<shard::ShardRouter> router_;
   std::unique_ptr<retention::Sweeper> sweeper_;
@@ -94,6 +103,7 @@ class Server {
   std::unique_ptr<api::SagaService> saga_service_;
   std::unique_ptr<api::DefinitionService> definition_service_;
   std::unique_ptr<PacedThread> missed_thread_;
+  std::unique_ptr<api::AdminService> admin_service_;
   std::unique_ptr<MetricsListener> metrics_listener_;
   std::unique_ptr<GrpcServer> grpc_server_;
 };

@@ -66,7 +66,7 @@ absl::Status ShardCore::Recover(uint32_t first_slot, uint32_t end_slot, const st
   std::vector<Message> messages;
   size_t bytes = 0;
   for (const std::string& saga_id : saga_ids) {
-    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{}});
+    messages.emplace_back(saga::Event{.saga_id = saga_id, .body = saga::Recovered{.hold = context_.hold}});
     if (const auto it = sagas_.find(saga_id); it != sagas_.end()) bytes += it->second->bytes;
     if (messages.size() < limits::kShardBatchMax && bytes < kRecoveryBatchBytes) continue;
     Process(std::exchange(messages, {}));

@@ -81,6 +81,7 @@ struct ShardContext {
   effects::Publisher* publisher = nullptr;
   ShardObserver* observer = nullptr;
   const Clock* clock = nullptr;
+  saga::Hold hold;  // of a store that was restored from a backup
 };
 
 class ShardCore {

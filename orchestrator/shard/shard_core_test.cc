@@ -344,6 +344,35 @@ TEST_F(ShardCoreTest, RecoveryTakesUpWhatWasOutstanding) {
   EXPECT_EQ(world_.store().GetSaga("s1")->state(), v1::SAGA_STATE_COMPENSATED);
 }
 
+TEST_F(ShardCoreTest, AStoreThatIsHeldSendsNothingAfterItsRecoveryUntilToldTo) {
+  Start(ShardWorld::StartOf("s1"));
+  Run();
+  world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  world_.hold = {.id = "h1", .what = "restored"};
+  for (int life = 0; life < 2; ++life) {
+    world_.TakeLog();
+    Boot();
+    ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+    Run();
+    EXPECT_THAT(world_.TakeLog(), Not(Contains(testing::StartsWith("send"))));
+    const storage::v1::SagaRecord record = *world_.store().GetSaga("s1");
+    EXPECT_EQ(record.steps(0).parking().cause(), v1::PARKING_CAUSE_RESTORED);
+    EXPECT_EQ(record.hold_id(), "h1");
+    world_.UseStore(world_.store().Reopen({.inline_done = true}));
+  }
+  store::ListQuery parked;
+  parked.parked = true;
+  EXPECT_THAT(world_.store().ListSagas(parked)->sagas, testing::SizeIs(1));
+  Boot();
+  ASSERT_TRUE(core_->Recover(0, limits::kSlots).ok());
+  Run();
+  const int64_t sequence = world_.store().GetSaga("s1")->steps(0).parking().history_sequence();
+  mailbox_.push_back(WordMessage{
+      .saga_id = "s1", .word = saga::RetryRequested{.parkings = {{"charge", sequence}}}, .done = [](const auto&) {}});
+  Run();
+  EXPECT_THAT(world_.TakeLog(), Contains("send s1 charge/action#2"));
+}
+
 // The store learns from the shard what it has to take out of its indexes.
 TEST_F(ShardCoreTest, IndexesFollowAParkingAlsoOverARestart) {
   for (const bool restart : {false, true}) {

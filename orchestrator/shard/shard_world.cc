@@ -46,7 +46,8 @@ ShardContext ShardWorld::context() {
           .timers = this,
           .publisher = this,
           .observer = this,
-          .clock = &clock_};
+          .clock = &clock_,
+          .hold = hold};
 }
 
 std::shared_ptr<const saga::Recipe> ShardWorld::Find(absl::string_view definition, int64_t revision) const {

@@ -51,6 +51,7 @@ class ShardWorld final : public saga::RecipeSource,
   size_t waits_told() const { return waits_told_; }  // one for each message
   // Runs for every Send, before it is logged. Set it before the shards start.
   std::function<void(const saga::SendCommand&)> on_send;
+  saga::Hold hold;  // of the shards that are made from here on
 
   static StartRequest StartOf(std::string saga_id, std::string fingerprint = "fp");
   static saga::Event ReplyTo(const std::string& saga_id, const std::string& step, v1::Operation operation, int attempt,

@@ -29,6 +29,28 @@ class StoreAudit {
     return counts_;
   }
 
+  std::optional<AuditCounts> RunFor(absl::string_view saga_id) {
+    const std::string key = SagaKey(saga_id);
+    std::string raw;
+    const auto found = view_.Show(Column::kSaga, key, [&](absl::string_view value) { raw = std::string(value); });
+    const bool readable = found.ok() && *found;
+    counts_.sagas = found.ok() && !*found ? 0 : 1;
+    counts_.active = Has(Column::kActive, key) ? 1 : 0;
+    absl::StatusOr<SagaRecord> record = found.ok() ? absl::NotFoundError("has no record") : found.status();
+    if (readable) record = ParseSaga(raw, saga_id, Extent::kWhole);
+    if (readable && record.ok()) {
+      Record(key, *record);
+    } else if (counts_.sagas > 0) {
+      SayOfSaga(saga_id, std::string(record.status().message()));
+    } else if (counts_.active > 0) {
+      SayUnread(std::string(saga_id), "among the active ones");
+    }
+    IndexOf(saga_id, readable && record.ok() ? IndexKeysOf(*record) : std::vector<std::string>());
+    if (counts_.sagas == 0) OrphanedHistoryOf(saga_id);
+    const bool told_of = counts_.sagas + counts_.active + counts_.index_entries + counts_.events > 0;
+    return told_of ? std::optional<AuditCounts>(counts_) : std::nullopt;
+  }
+
  private:
   void Say(std::string where, std::string what) { flaw_({std::move(where), std::move(what)}); }
   void SayOfSaga(absl::string_view saga_id, std::string what) { Say(absl::StrCat("saga ", saga_id), std::move(what)); }
@@ -139,6 +161,28 @@ class StoreAudit {
     });
   }
 
+  // `keys`: where it belongs. Any other entry of it is one too many.
+  void IndexOf(absl::string_view saga_id, const std::vector<std::string>& keys) {
+    Each(Column::kIndex, [&](Walk* walk) {
+      const std::string key(walk->key());
+      walk->Next();
+      const auto entry = ParseIndexKey(key);
+      if (!entry.has_value() || entry->position.saga_id != saga_id) return;
+      ++counts_.index_entries;
+      const std::string where = absl::StrCat("in the index by ", entry->by);
+      if (counts_.sagas == 0) return SayUnread(std::string(saga_id), where);
+      if (!keys.empty() && std::find(keys.begin(), keys.end(), key) == keys.end()) {
+        SayOfSaga(saga_id, absl::StrCat("is ", where, ", where it does not belong"));
+      }
+    });
+  }
+
+  void OrphanedHistoryOf(absl::string_view saga_id) {
+    const auto walk = view_.Range(Column::kHistory, HistoryKey(saga_id, 0), PrefixEnd(SagaKey(saga_id) + '\0'));
+    for (; walk->Valid(); walk->Next()) ++counts_.events;
+    if (counts_.events > 0) SayUnread(std::string(saga_id), "told of in the history");
+  }
+
   // No record can be had, be it that there is none or that its block is damaged.
   void SayUnread(const std::string& saga_id, absl::string_view where) {
     const auto raw = ReadRaw(view_, saga_id);
@@ -170,6 +214,11 @@ class StoreAudit {
 
 AuditCounts Audit(const View& view, const RecordCheck& check, const FlawSink& flaw) {
   return StoreAudit(view, check, flaw).Run();
+}
+
+std::optional<AuditCounts> AuditSaga(const View& view, absl::string_view saga_id, const RecordCheck& check,
+                                     const FlawSink& flaw) {
+  return StoreAudit(view, check, flaw).RunFor(saga_id);
 }
 
 }  // namespace tutti::store

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "orchestrator/store/view.h"
@@ -30,6 +31,10 @@ using FlawSink = std::function<void(const Flaw&)>;
 
 // Goes on after each flaw. A column that cannot be read to its end is a flaw as well.
 AuditCounts Audit(const View& view, const RecordCheck& check, const FlawSink& flaw);
+
+// All that concerns one saga. Unset when nothing in the store tells of it.
+std::optional<AuditCounts> AuditSaga(const View& view, absl::string_view saga_id, const RecordCheck& check,
+                                     const FlawSink& flaw);
 
 }  // namespace tutti::store
 

@@ -95,6 +95,7 @@ Changes EncodeWriteSet(const WriteSet& write_set) {
     changes.Put(Column::kDefinition, DefinitionKey(definition.name(), definition.revision()), definition);
     changes.NoteDefinition(definition.version());
   }
+  if (write_set.hold.has_value()) changes.Put(Column::kMeta, kHoldKey, *write_set.hold);
   return changes;
 }
 

@@ -24,6 +24,12 @@ inline constexpr absl::string_view kWatermarkKey = "watermark";
 inline constexpr absl::string_view kNewestRecordPrefix = "newest record ";
 inline constexpr absl::string_view kNewestSaga = "saga";
 inline constexpr absl::string_view kNewestDefinition = "definition";
+inline constexpr absl::string_view kNewestHold = "hold";
+// In kMeta: a StoreRecord, and a HoldRecord in stores that were restored.
+inline constexpr absl::string_view kStoreKey = "store";
+inline constexpr absl::string_view kHoldKey = "hold";
+inline constexpr uint32_t kStoreRecordVersion = 1;
+inline constexpr uint32_t kHoldRecordVersion = 1;
 
 enum class Column { kSaga, kHistory, kActive, kIndex, kDefinition, kMeta };
 inline constexpr std::array<const char*, 6> kColumnNames = {"saga", "history", "active", "index", "definition", "meta"};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "orchestrator/store/rocksdb_folder.h"
+
 namespace tutti::store {
 namespace {
 
@@ -48,6 +50,14 @@ rocksdb::Status OpenDatabase::Take(const rocksdb::Status& status, rocksdb::DB* d
     opened_.clear();
   }
   return status;
+}
+
+absl::StatusOr<Watermark> MarkNow(rocksdb::DB* db, const std::string& path) {
+  std::unique_ptr<rocksdb::LogFile> log;
+  const auto status = db->GetCurrentWalFile(&log);
+  if (!status.ok()) return OpenError(path, status);
+  return Watermark{
+      .sequence = db->GetLatestSequenceNumber(), .log = log->LogNumber(), .log_bytes = log->SizeFileBytes()};
 }
 
 void SetRecovery(rocksdb::DBOptions* options) {

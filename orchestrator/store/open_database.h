@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "orchestrator/store/rocksdb_view.h"
+#include "orchestrator/store/watermark.h"
 #include "rocksdb/db.h"
 
 namespace tutti::store {
@@ -36,6 +38,9 @@ class OpenDatabase {
   std::vector<rocksdb::ColumnFamilyHandle*> opened_;
   RocksDbView::Handles handles_{};
 };
+
+// How far the database is on disk, when all that was written was synced. `path` is for the error.
+absl::StatusOr<Watermark> MarkNow(rocksdb::DB* db, const std::string& path);
 
 // What both ways of opening must agree on.
 void SetRecovery(rocksdb::DBOptions* options);

@@ -71,6 +71,10 @@ absl::Status ClaimFolder(const std::string& path) {
                      "file; put it back, or give an empty or new folder"));
   }
   if (absl::Status status = SyncPath(marker, O_WRONLY | O_CREAT); !status.ok()) return status;
+  return SyncFolder(path);
+}
+
+absl::Status SyncFolder(const std::string& path) {
   return SyncPath(path, O_RDONLY | O_DIRECTORY);
 }
 

@@ -20,6 +20,8 @@ absl::Status ClaimFolder(const std::string& path);
 bool IsMarked(const std::string& path);
 bool IsComplete(const std::string& path);
 absl::Status MarkComplete(const std::string& path);
+// Makes what it lists durable.
+absl::Status SyncFolder(const std::string& path);
 
 // A log may be deleted while we look; then it counts for nothing.
 uint64_t LogBytes(const std::string& path);

@@ -9,6 +9,7 @@
 #include "common/limits.h"
 #include "common/logging.h"
 #include "orchestrator/store/guarded_disk.h"
+#include "orchestrator/store/identity.h"
 #include "orchestrator/store/key_codec.h"
 #include "orchestrator/store/open_database.h"
 #include "orchestrator/store/rocksdb_folder.h"
@@ -113,6 +114,11 @@ class RocksDbStoreImpl final : public RocksDbStore {
     status.log_bytes = LogBytes(options_.path);
     return status;
   }
+
+  const storage::v1::StoreRecord& identity() const override { return identity_; }
+  const std::optional<storage::v1::HoldRecord>& hold() const override { return hold_; }
+  rocksdb::DB* database() const override { return database_.db(); }
+  const RocksDbStoreOptions& options() const override { return options_; }
 
   void Commit(const WriteSet& write_set, CommitDone done) override {
     expired_ += write_set.expired.size();
@@ -230,33 +236,29 @@ class RocksDbStoreImpl final : public RocksDbStore {
   absl::Status Begin(const StoreCheck& check) {
     newest_saga_ = check.newest_saga;
     newest_definition_ = check.newest_definition;
-    const auto mark = MarkNow();
+    const auto mark = MarkNow(database_.db(), options_.path);
     if (!mark.ok()) return mark.status();
     auto file = WatermarkFile::Open(env_.get(), options_.path, *mark);
     if (!file.ok()) return file.status();
     watermark_ = *std::move(file);
-    if (check.begun && check.marks_watermark) return absl::OkStatus();
+    hold_ = check.hold;
+    identity_ = check.identity.value_or(NewIdentity());
+    if (check.begun && check.marks_watermark && check.identity.has_value()) return absl::OkStatus();
     batch_.Clear();
     if (!check.begun) PutMeta(kLayoutKey, kLayoutVersion);
-    PutMeta(kWatermarkKey, 1);
+    if (!check.marks_watermark) PutMeta(kWatermarkKey, 1);
+    if (!check.identity.has_value()) PutMeta(kStoreKey, identity_.SerializeAsString());
     return WriteBatch();
   }
 
   void PutMeta(absl::string_view key, uint64_t number) {
     std::string bytes;
     AppendBigEndian64(number, &bytes);
+    PutMeta(key, bytes);
+  }
+  void PutMeta(absl::string_view key, const std::string& bytes) {
     const auto status = batch_.Put(database_.handle(Column::kMeta), ToSlice(key), bytes);
     TUTTI_CHECK(status.ok(), status.ToString().c_str());
-  }
-
-  // How far the database is on disk, when all that was written was synced.
-  absl::StatusOr<Watermark> MarkNow() const {
-    std::unique_ptr<rocksdb::LogFile> log;
-    const auto status = database_.db()->GetCurrentWalFile(&log);
-    if (!status.ok()) return OpenError(options_.path, status);
-    return Watermark{.sequence = database_.db()->GetLatestSequenceNumber(),
-                     .log = log->LogNumber(),
-                     .log_bytes = log->SizeFileBytes()};
   }
 
   absl::Status Write(const std::vector<const Changes*>& changes) {
@@ -294,11 +296,13 @@ class RocksDbStoreImpl final : public RocksDbStore {
                                                  "reopening: ",
                                                  status.ToString()));
     }
-    const auto mark = MarkNow();
+    const auto mark = MarkNow(database_.db(), options_.path);
     return mark.ok() ? watermark_->Write(*mark) : mark.status();
   }
 
   const RocksDbStoreOptions options_;
+  storage::v1::StoreRecord identity_;
+  std::optional<storage::v1::HoldRecord> hold_;
   const std::shared_ptr<rocksdb::Statistics> statistics_ = rocksdb::CreateDBStatistics();
   const std::unique_ptr<rocksdb::Env> env_;
   std::atomic<uint64_t> expired_{0};  // since the last reclaim

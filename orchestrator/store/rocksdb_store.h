@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -12,8 +13,9 @@
 #include "orchestrator/store/saga_store.h"
 
 namespace rocksdb {
+class DB;
 class Env;
-}
+}  // namespace rocksdb
 
 namespace tutti::store {
 
@@ -58,6 +60,14 @@ class RocksDbStore : public SagaStore, public SagaReader {
   // and every later one, early. Returns whether anything was rewritten.
   virtual bool Reclaim(bool room_is_short) = 0;
   virtual void CancelReclaim() = 0;
+
+  // Which store this is, and the newest restore that it comes from, as of the opening.
+  virtual const storage::v1::StoreRecord& identity() const = 0;
+  virtual const std::optional<storage::v1::HoldRecord>& hold() const = 0;
+
+  // For Backups.
+  virtual rocksdb::DB* database() const = 0;
+  virtual const RocksDbStoreOptions& options() const = 0;
 };
 
 }  // namespace tutti::store

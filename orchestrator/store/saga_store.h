@@ -36,6 +36,7 @@ struct WriteSet {
   // The last records of sagas whose retention is over: they go, with their history and every index entry. Never active
   // ones, and never beside a write of the same id.
   std::vector<storage::v1::SagaRecord> expired;
+  std::optional<storage::v1::HoldRecord> hold;  // what holds from now on
 };
 
 // Of DefinitionRecord. What holds for a definition as a whole (revision 0) came with 2: a binary that does not know it

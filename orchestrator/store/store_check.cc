@@ -179,6 +179,8 @@ class Check {
       return check;
     }
     if (absl::Status status = ReadVersions(meta, &check); !status.ok()) return status;
+    if (absl::Status status = ReadRecord(meta, kStoreKey, &check.identity); !status.ok()) return status;
+    if (absl::Status status = ReadRecord(meta, kHoldKey, &check.hold); !status.ok()) return status;
     check.marks_watermark = meta.count(std::string(kWatermarkKey)) > 0;
     check.loss = !watermark.ok() ? LostWatermark(watermark)
                  : check.marks_watermark && !watermark_.has_value()
@@ -228,6 +230,8 @@ class Check {
       } else if (kind == kNewestDefinition) {
         known = kDefinitionVersionMax;
         check->newest_definition = version;
+      } else if (kind == kNewestHold) {
+        known = kHoldRecordVersion;
       }
       if (version <= known) continue;
       return absl::FailedPreconditionError(absl::StrCat("the store at ", path_, " has ", kind, " records of version ",
@@ -236,6 +240,14 @@ class Check {
                                                         ": a newer version wrote it; nothing was changed"));
     }
     return absl::OkStatus();
+  }
+
+  template <typename Record>
+  absl::Status ReadRecord(const Meta& meta, absl::string_view key, std::optional<Record>* record) const {
+    const auto found = meta.find(std::string(key));
+    if (found == meta.end()) return absl::OkStatus();
+    if (record->emplace().ParseFromString(found->second)) return absl::OkStatus();
+    return Lost(absl::StrCat("is damaged: what it says of itself as `", key, "` cannot be read"));
   }
 
   absl::Status LostWatermark(const absl::Status& why) const {

@@ -3,10 +3,12 @@
 #define TUTTI_ORCHESTRATOR_STORE_STORE_CHECK_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "rocksdb/env.h"
+#include "tutti/storage/v1/record.pb.h"
 
 namespace tutti::store {
 
@@ -15,6 +17,8 @@ struct StoreCheck {
   bool marks_watermark = false;  // it says that it has one
   uint64_t newest_saga = 0;      // record version; 0: not marked
   uint64_t newest_definition = 0;
+  std::optional<storage::v1::StoreRecord> identity;  // unset: an earlier version made it
+  std::optional<storage::v1::HoldRecord> hold;       // unset: it was never restored from a backup
   // DATA_LOSS: it can be opened, but something that was acknowledged is not in it, or nobody can tell any more.
   absl::Status loss;
 };

@@ -15,7 +15,7 @@ import yaml  # noqa: E402  (out of those packages)
 CHART = os.path.join(repository(), "charts", "tutti")
 RELEASE, NAMESPACE = "t", "shop"
 HELM = tool("helm")
-PODS_IN = {"StatefulSet", "Job"}
+PODS_IN = {"StatefulSet", "Job", "CronJob"}
 
 
 class Loader(yaml.SafeLoader):
@@ -54,15 +54,18 @@ def of_kind(rendered, kind):
     return {item["metadata"]["name"]: item for item in rendered if item["kind"] == kind}
 
 
+def pod_of(item):
+    """Metadata and spec of the pod that it is or becomes."""
+    if item["kind"] == "Pod":
+        return item
+    spec = item["spec"]
+    return (spec["jobTemplate"]["spec"] if item["kind"] == "CronJob" else spec)["template"]
+
+
 def pods(rendered):
     """Name → metadata and spec of everything that becomes a pod."""
-    found = {}
-    for item in rendered:
-        if item["kind"] == "Pod":
-            found["Pod/" + item["metadata"]["name"]] = item
-        elif item["kind"] in PODS_IN:
-            found[f'{item["kind"]}/{item["metadata"]["name"]}'] = item["spec"]["template"]
-    return found
+    return {f'{item["kind"]}/{item["metadata"]["name"]}': pod_of(item)
+            for item in rendered if item["kind"] in (*PODS_IN, "Pod")}
 
 
 def notes(*args):

@@ -17,14 +17,14 @@ import kubernetes_validate  # noqa: E402  (helm.py made it importable)
 RELEASE = "tutti"
 
 
-def section():
+def section(title="Volumes on Kubernetes"):
     with open(os.path.join(repository(), "docs", "operate.md"), encoding="utf-8") as file:
-        return re.search(r"^### Volumes on Kubernetes\n(.*?)^## ", file.read(), re.M | re.S)[1]
+        return re.search(rf"^### {title}\n(.*?)^##", file.read(), re.M | re.S)[1]
 
 
-def manifests():
+def manifests(text=None):
     """The text of each object that kubectl is handed, without its indent in the page."""
-    found = re.findall(r"^( *)kubectl apply -f - <<'END'\n(.*?)^\1END\n", section(), re.M | re.S)
+    found = re.findall(r"^( *)kubectl apply -f - <<'END'\n(.*?)^\1END\n", text or section(), re.M | re.S)
     return [re.sub(rf"^{indent}", "", text, flags=re.M) for indent, text in found]
 
 
@@ -36,6 +36,28 @@ def commands(*program):
 
 def release(*args):
     return helm.load(helm.helm("template", RELEASE, CHART, "--namespace", "shop", *args))
+
+
+class BackupsTest(unittest.TestCase):
+    def test_the_restoring_job_mounts_what_the_chart_makes_where_the_orchestrator_has_it(self):
+        items = release("--set", "backup.enabled=true")
+        (job,), = map(helm.load, manifests(section("Backups on Kubernetes")))
+        kubernetes_validate.validate(job, "1.30", strict=True)
+        spec = helm.pod_of(job)["spec"]
+        server = helm.pod_of(of_kind(items, "StatefulSet")[RELEASE])["spec"]
+        claims = {volume["name"]: volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"]}
+        self.assertEqual(claims, {"data": f"data-{RELEASE}-0", "backups": f"{RELEASE}-backup"})
+        self.assertIn(claims["backups"], of_kind(items, "PersistentVolumeClaim"))
+        mounted = {mount["name"]: mount["mountPath"] for mount in server["containers"][0]["volumeMounts"]}
+        for mount in spec["containers"][0]["volumeMounts"]:
+            self.assertEqual(mount["mountPath"], mounted[mount["name"]])
+        for name, option in (("data", "--data-dir"), ("backups", "--restore-from")):
+            self.assertIn(f"{option}={mounted[name]}", spec["containers"][0]["command"])
+        self.assertIn(f"--backup-dir={mounted['backups']}", server["containers"][0]["args"])
+        self.assertEqual({key: spec["securityContext"][key] for key in server["securityContext"] if key in
+                          spec["securityContext"]}, spec["securityContext"])
+        self.assertIn("create job --from=cronjob/tutti-backup", section("Backups on Kubernetes"))
+        self.assertIn("tutti-backup", of_kind(items, "CronJob"))
 
 
 class VolumesTest(unittest.TestCase):

@@ -185,6 +185,9 @@ class SchemaTest(unittest.TestCase):
         ("alertmanagerConfig.enabled=true,alertmanagerConfig.slack.channel=x", "existingSecret"),
         ("alertmanagerConfig.enabled=true,alertmanagerConfig.slack.existingSecret=x", "channel"),
         ("alertmanagerConfig.groupWait=30", "groupWait"),
+        ("backup.schedule=daily", "schedule"),
+        ("backup.keep=0", "keep"),
+        ("backup.job.tolerations=all", "tolerations"),
     )
 
     def test_mistakes_are_refused_where_they_are(self):
@@ -273,9 +276,9 @@ class PodsTest(unittest.TestCase):
     def test_mounts_have_volumes_and_do_not_nest(self):
         for values in SETS:
             for item in rendered(values):
-                pod = item["spec"]["template"] if item["kind"] in helm.PODS_IN else item
                 if item["kind"] not in (*helm.PODS_IN, "Pod"):
                     continue
+                pod = helm.pod_of(item)
                 have = {volume["name"] for volume in pod["spec"].get("volumes", [])}
                 have |= {claim["metadata"]["name"] for claim in item["spec"].get("volumeClaimTemplates") or []}
                 for container in pod["spec"]["containers"]:
@@ -378,7 +381,7 @@ class WiringTest(unittest.TestCase):
         policies = of_kind(rendered("everything"), "NetworkPolicy")
         found = pods(rendered("everything"))
         peers = policies["t-tutti"]["spec"]["ingress"][0]["from"]
-        for name in ("Job/t-tutti-definitions", "Pod/t-tutti-test"):
+        for name in ("Job/t-tutti-definitions", "CronJob/t-tutti-backup", "Pod/t-tutti-test"):
             self.assertTrue(any(self.selects(peer["podSelector"], found[name]) for peer in peers[1:]), name)
         servers = policies["t-tutti-participants"]["spec"]
         for name in ("payment", "reservation", "token"):

@@ -64,6 +64,24 @@ class HookTest(unittest.TestCase):
         for name in ("StatefulSet/t-tutti", "StatefulSet/t-tutti-token"):
             self.assertNotIn("tolerations", found[name]["spec"])
 
+    def test_backups_have_a_volume_and_a_schedule_only_when_they_are_wanted(self):
+        plain = helm.objects()
+        self.assertFalse(of_kind(plain, "CronJob") or of_kind(plain, "PersistentVolumeClaim"))
+        self.assertFalse([arg for arg in self.args(plain) if "backup" in arg])
+        items = helm.objects("--set", "backup.enabled=true,orchestrator.replicas=0")
+        self.assertIs(of_kind(items, "CronJob")["t-tutti-backup"]["spec"]["suspend"], True)
+        self.assertIn("--backup-rate=64", self.args(items))
+        claim = of_kind(items, "PersistentVolumeClaim")["t-tutti-backup"]
+        self.assertEqual(claim["metadata"]["annotations"]["helm.sh/resource-policy"], "keep")
+        items = helm.objects("--set", "backup.enabled=true,backup.persistence.existingClaim=vault")
+        self.assertFalse(of_kind(items, "PersistentVolumeClaim"))
+        volumes = helm.pod_of(of_kind(items, "StatefulSet")["t-tutti"])["spec"]["volumes"]
+        self.assertIn({"name": "backups", "persistentVolumeClaim": {"claimName": "vault"}}, volumes)
+
+    @staticmethod
+    def args(items):
+        return helm.pod_of(of_kind(items, "StatefulSet")["t-tutti"])["spec"]["containers"][0]["args"]
+
     def test_the_job_s_own_annotations(self):
         job = of_kind(objects("--set-json", 'definitions.job.annotations={"example.org/a": "b", "helm.sh/hook": "no"}'), "Job")
         annotations = job["t-tutti-definitions"]["metadata"]["annotations"]

@@ -267,9 +267,17 @@ def a_participant_goes_and_comes(play):
     expect("and nothing is parked", play.value("tutti_sagas_parked"), 0)
 
 
+class BackedUpStack(Stack):
+    """Without a folder for backups there are no metrics of them."""
+
+    def start(self):
+        self.processes["orchestrator"].set_option("--backup-dir", os.path.join(self.work_dir, "backups"))
+        super().start()
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="tutti-sealed-") as folder, Sealed(folder) as sealed, \
-            Stack(sys.argv[1], foreign={"sealed": sealed.settings()}) as stack:
+            BackedUpStack(sys.argv[1], foreign={"sealed": sealed.settings()}) as stack:
         for path in (os.path.join(SAGAS, f"{BOOKING}.yaml"), os.path.join(SAGAS, f"{IMPATIENT}.yaml"),
                      os.path.join(HERE, f"{DEADLINE}.yaml")):
             stack.apply_definition(path)

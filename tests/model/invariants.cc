@@ -40,6 +40,7 @@ void Universe::CheckStep(const World& before, const World& after, const EventNam
   if (was.terminal() && was.state != is.state) Violate("I4", "the saga left a state that absorbs");
   if (was.terminal() && !outcome.sends.empty()) Violate("I4", "a command is sent though the saga has ended");
   if (was.committed && is.aborted()) Violate("I4", "the saga aborted after its commit point");
+  CheckHold(was, is, event, outcome);
   if (event.kind != EventKind::kReply) return;
   const int step = event.attempt.step;
   const bool barrier = scenario_.steps[step].service == ServiceKind::kBarrier ||
@@ -56,6 +57,17 @@ void Universe::CheckStep(const World& before, const World& after, const EventNam
   if (barrier && event.answer == Answer::kOk && settled && was.steps[step].state != state) {
     Violate("mark", "a barrier participant's OK without a mark settled the step");
   }
+}
+
+// What comes from a backup waits for an operator: nothing is sent at once, and no time that passes turns the saga
+// round.
+void Universe::CheckHold(const Facts& was, const Facts& is, const EventName& event, const Outcome& outcome) {
+  const bool first = event.kind == EventKind::kRecoveredHeld && !was.was_held;
+  if (first && !is.terminal() && (!outcome.sends.empty() || !is.parked)) {
+    Violate("hold", "a saga from a backup goes on without an operator's word");
+  }
+  const bool by_time = event.kind == EventKind::kSagaTimeout || event.kind == EventKind::kStepDeadline;
+  if (was.held && by_time && was.state != is.state) Violate("hold", "a saga from a backup aborts while it is held");
 }
 
 void Universe::CheckHandOver(const World& world, const Traffic& traffic) {

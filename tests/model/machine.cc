@@ -75,9 +75,11 @@ Facts FactsOf(const storage::v1::SagaRecord& record) {
   Facts facts{.state = record.state(),
               .committed = record.committed_ms() != 0,
               .parked = saga::IsParked(record),
-              .active = record.steps_size() > 0 && saga::IsActive(record)};
+              .active = record.steps_size() > 0 && saga::IsActive(record),
+              .was_held = !record.hold_id().empty()};
   for (int i = 0; i < record.steps_size(); ++i) {
     const storage::v1::StepRecord& step = record.steps(i);
+    facts.held |= step.parking().cause() == v1::PARKING_CAUSE_RESTORED;
     facts.steps[i] = {
         .state = step.state(),
         .command = {FactsOf(step.has_action(), step.action()), FactsOf(step.has_compensation(), step.compensation())},
@@ -177,6 +179,9 @@ saga::Event Machine::MakeEvent(const EventName& name) const {
       break;
     case EventKind::kRecovered:
       event.body = saga::Recovered{};
+      break;
+    case EventKind::kRecoveredHeld:
+      event.body = saga::Recovered{.hold = {.id = "hold", .what = "restored"}};
       break;
   }
   return event;

@@ -55,6 +55,7 @@ enum class EventKind : uint8_t {
   kResolveDone,
   kResolveUndone,
   kRecovered,
+  kRecoveredHeld,  // from a backup
 };
 
 struct EventName {
@@ -104,6 +105,8 @@ struct Facts {
   bool committed = false;
   bool parked = false;
   bool active = false;
+  bool was_held = false;  // comes from a backup
+  bool held = false;      // and some step waits for an operator for that
   StepFacts steps[kStepsMax];
 
   bool terminal() const { return saga::IsTerminal(state); }

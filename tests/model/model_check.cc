@@ -1,6 +1,6 @@
-// model_check [--full] [--world SUBSTRING] [--bounds F,C,X,W]: searches every world and prints what was visited. Ends 1
-// on a violation. F, C, X, W: faults, crashes, cancels and operator's words per run, for experiments. Worlds share
-// nothing, so each core searches one of its own; lines come as searches end.
+// model_check [--full] [--world SUBSTRING] [--bounds F,C,X,W[,R]]: searches every world and prints what was visited.
+// Ends 1 on a violation. F, C, X, W, R: faults, crashes, cancels, operator's words and restores per run, for
+// experiments. Worlds share nothing, so each core searches one of its own; lines come as searches end.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,10 +19,10 @@ namespace {
 constexpr uint64_t kStatesMax = 100'000'000;
 
 void Print(const tutti::model::Scenario& scenario, const tutti::model::Report& report, double seconds) {
-  std::printf("%-44s | f%d c%d x%d w%d | %10llu | %11llu | %5d | %s  (%.1f s)\n", scenario.name.c_str(),
+  std::printf("%-44s | f%d c%d x%d w%d r%d | %10llu | %11llu | %5d | %s  (%.1f s)\n", scenario.name.c_str(),
               scenario.bounds.faults, scenario.bounds.crashes, scenario.bounds.cancels, scenario.bounds.words,
-              static_cast<unsigned long long>(report.states), static_cast<unsigned long long>(report.transitions),
-              report.depth,
+              scenario.bounds.restores, static_cast<unsigned long long>(report.states),
+              static_cast<unsigned long long>(report.transitions), report.depth,
               report.finding    ? report.finding->violation.invariant.c_str()
               : report.complete ? "none"
                                 : "INCOMPLETE",
@@ -32,8 +32,9 @@ void Print(const tutti::model::Scenario& scenario, const tutti::model::Report& r
 
 std::optional<tutti::model::Bounds> Parse(const char* text) {
   tutti::model::Bounds bounds;
-  const int read = std::sscanf(text, "%d,%d,%d,%d", &bounds.faults, &bounds.crashes, &bounds.cancels, &bounds.words);
-  return read == 4 ? std::optional<tutti::model::Bounds>(bounds) : std::nullopt;
+  const int read = std::sscanf(text, "%d,%d,%d,%d,%d", &bounds.faults, &bounds.crashes, &bounds.cancels, &bounds.words,
+                               &bounds.restores);
+  return read >= 4 ? std::optional<tutti::model::Bounds>(bounds) : std::nullopt;
 }
 
 struct Totals {
@@ -54,7 +55,7 @@ void Add(const tutti::model::Scenario& scenario, const tutti::model::Report& rep
 }
 
 Totals SearchEach(const std::vector<tutti::model::Scenario>& scenarios) {
-  std::printf("%-44s | bounds      | %10s | %11s | depth | violations\n", "world", "states", "transitions");
+  std::printf("%-44s | bounds         | %10s | %11s | depth | violations\n", "world", "states", "transitions");
   Totals totals;
   tutti::Mutex mutex;
   std::atomic<size_t> next = 0;
@@ -90,8 +91,9 @@ int main(int argc, char** argv) {
     for (auto& scenario : scenarios) scenario.bounds = *bounds;
   }
   const Totals totals = SearchEach(scenarios);
-  std::printf("%llu states, %llu transitions, f: faults, c: crashes, x: cancels, w: operator's words per run\n",
-              static_cast<unsigned long long>(totals.states), static_cast<unsigned long long>(totals.transitions));
+  std::printf(
+      "%llu states, %llu transitions, f: faults, c: crashes, x: cancels, w: operator's words, r: restores per run\n",
+      static_cast<unsigned long long>(totals.states), static_cast<unsigned long long>(totals.transitions));
   const bool sound = totals.sound && !scenarios.empty();
   std::printf(sound ? "every invariant holds in every state\n" : "NOT PROVED\n");
   return sound ? 0 : 1;

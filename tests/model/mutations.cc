@@ -46,6 +46,8 @@ const std::vector<Break>& Breaks() {
       {"start a retriable step too early", Mutation::kRetriableTooEarly},
       {"forget open attempts at a crash", Mutation::kForgetOpenAtCrash},
       {"do not take up what a crash interrupted", Mutation::kRecoveryForgetsToRetry},
+      {"let go on what comes from a backup", Mutation::kRestoredGoesOn},
+      {"let a saga's time run on while it is held", Mutation::kHeldTimesOut},
       {"undo with a second key", Mutation::kSecondCompensationKey},
       {"send and tell before durable (shard)", Mutation::kNone, ShardFlaw::kEffectsBeforeDurable},
       {"drop misses what waits for its commit (shard)", Mutation::kNone, ShardFlaw::kDropMissesUncommittedSends},

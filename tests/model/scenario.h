@@ -38,7 +38,8 @@ struct Bounds {
   int faults = 2;  // each loss, duplicate, delay past a timeout, refusal by the way, error answer costs one
   int crashes = 1;
   int cancels = 0;
-  int words = 0;  // of an operator
+  int words = 0;     // of an operator
+  int restores = 0;  // crashes after which the store comes back from a backup of that moment, held
 };
 
 // Ways in which the shard around the state machine could be wrong. The model has a shard of its own.

@@ -94,8 +94,10 @@ std::vector<Scenario> Bounded(const BoundsBySize& bounds, const std::vector<Boun
 }  // namespace
 
 std::vector<Scenario> QuickScenarios() {
-  return Bounded({{{.faults = 2, .crashes = 1, .cancels = 1, .words = 1}},
-                  {{.faults = 1, .crashes = 1, .cancels = 1, .words = 1}},
+  return Bounded({{{.faults = 2, .crashes = 1, .cancels = 1, .words = 1},
+                   {.faults = 1, .crashes = 1, .cancels = 1, .words = 2, .restores = 1}},
+                  {{.faults = 1, .crashes = 1, .cancels = 1, .words = 1},
+                   {.faults = 1, .crashes = 0, .cancels = 1, .words = 1, .restores = 1}},
                   {{.faults = 1, .crashes = 0, .cancels = 1, .words = 1}, {.faults = 0, .crashes = 1, .cancels = 0}},
                   {{.faults = 1, .crashes = 0, .cancels = 0, .words = 1}, {.faults = 0, .crashes = 0, .cancels = 1}}},
                  {{.faults = 1, .crashes = 0, .cancels = 1, .words = 1}});
@@ -104,7 +106,8 @@ std::vector<Scenario> QuickScenarios() {
 std::vector<Scenario> FullScenarios() {
   return Bounded(
       {{{.faults = 3, .crashes = 1, .cancels = 1, .words = 1}, {.faults = 1, .crashes = 2, .cancels = 1, .words = 1}},
-       {{.faults = 2, .crashes = 1, .cancels = 1, .words = 1}},
+       {{.faults = 2, .crashes = 1, .cancels = 1, .words = 1},
+        {.faults = 1, .crashes = 0, .cancels = 1, .words = 1, .restores = 1}},
        {{.faults = 2, .crashes = 1, .cancels = 0, .words = 1}, {.faults = 1, .crashes = 1, .cancels = 1, .words = 1}},
        {{.faults = 2, .crashes = 0, .cancels = 0, .words = 1},
         {.faults = 1, .crashes = 1, .cancels = 0, .words = 1},

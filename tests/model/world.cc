@@ -67,6 +67,7 @@ World Universe::Initial() {
   world.crashes = static_cast<uint8_t>(scenario_.bounds.crashes);
   world.cancels = static_cast<uint8_t>(scenario_.bounds.cancels);
   world.words = static_cast<uint8_t>(scenario_.bounds.words);
+  world.restores = static_cast<uint8_t>(scenario_.bounds.restores);
   std::optional<Violation> none;
   violation_ = &none;
   Decide(&world, {.kind = EventKind::kStart});
@@ -165,6 +166,7 @@ void Universe::OutsideMoves(const World& world, std::vector<Move>* moves) {
   if (world.words > 0) OperatorMoves(world, moves);
   if (world.crashes > 0) moves->push_back({.kind = MoveKind::kCrash});
   if (world.crashes > 0 && world.durable != 0) moves->push_back({.kind = MoveKind::kDamage});
+  if (world.restores > 0 && world.durable != 0) moves->push_back({.kind = MoveKind::kRestore});
 }
 
 // Operators look before they speak, and what they saw stays true: nothing of the step is still on its way.
@@ -255,7 +257,8 @@ World Universe::After(const World& before, const Move& move, std::optional<Viola
       break;
     case MoveKind::kCrash:
     case MoveKind::kDamage:
-      Crash(&world, move.kind == MoveKind::kDamage);
+    case MoveKind::kRestore:
+      Crash(&world, move.kind);
       break;
     default: {
       const EventName event = EventOf(before, move);
@@ -367,8 +370,8 @@ void Universe::Land(World* world, Traffic* traffic, int choice) {
   Answered(traffic, landing.answer);
 }
 
-void Universe::Crash(World* world, bool damage) {
-  --world->crashes;
+void Universe::Crash(World* world, MoveKind kind) {
+  --(kind == MoveKind::kRestore ? world->restores : world->crashes);
   world->memory = world->durable;
   std::fill_n(world->pending, kPendingMax, 0);
   world->grace_armed = world->backoff_armed = 0;
@@ -377,7 +380,7 @@ void Universe::Crash(World* world, bool damage) {
     traffic.queued = traffic.dropped = traffic.not_sent = traffic.call = 0;
     std::fill_n(traffic.replies, 2, 0);
   }
-  if (damage) {
+  if (kind == MoveKind::kDamage) {
     world->unreadable = 1;
     world->memory = 0;
     return;
@@ -386,7 +389,11 @@ void Universe::Crash(World* world, bool damage) {
   if (!NoOlderThan(stage, static_cast<Stage>(world->told))) {
     Violate("I5", "after a crash the saga is older than what somebody had been told");
   }
-  if (machine_.facts(world->durable).active) Decide(world, {.kind = EventKind::kRecovered});
+  // Until an operator releases it, which here nobody does, the store is held at each start.
+  const bool held = world->restores < scenario_.bounds.restores;
+  if (machine_.facts(world->durable).active) {
+    Decide(world, {.kind = held ? EventKind::kRecoveredHeld : EventKind::kRecovered});
+  }
 }
 
 // Takes out what can make no difference any more, so that states which behave alike are one.
@@ -472,6 +479,8 @@ std::string Universe::Describe(const World& world, const Move& move) {
       return "crash and recover";
     case MoveKind::kDamage:
       return "crash, and the record cannot be read";
+    case MoveKind::kRestore:
+      return "crash, and restore a backup of this moment";
     default:
       return saga::Describe(machine_.MakeEvent(EventOf(world, move)));
   }

@@ -57,7 +57,7 @@ struct World {
   Service services[kStepsMax];
   Traffic traffic[kOpenMax];
   uint8_t unreadable = 0;  // nothing is done for the saga any more; what was under way goes on
-  uint8_t unused[1] = {};
+  uint8_t restores = 0;
 };
 static_assert(std::is_trivially_copyable_v<World> && std::has_unique_object_representations_v<World>);
 
@@ -83,7 +83,8 @@ enum class MoveKind : uint8_t {
   kResolveDone,
   kResolveUndone,
   kCrash,
-  kDamage,  // a crash, after which the record cannot be read: the orchestrator steps over it
+  kDamage,   // a crash, after which the record cannot be read: the orchestrator steps over it
+  kRestore,  // a crash that takes the store; a backup of that very moment is restored
 };
 
 struct Move {
@@ -143,12 +144,13 @@ class Universe {
   void Tell(World* world, RecordId record);
   void HandOver(World* world, Traffic* traffic);
   void Land(World* world, Traffic* traffic, int choice);
-  void Crash(World* world, bool damage);
+  void Crash(World* world, MoveKind kind);
   void Tidy(World* world) const;
   Traffic* FindOrAdd(World* world, const AttemptName& name);
 
   // Invariants (invariants.cc).
   void CheckStep(const World& before, const World& after, const EventName& event, const Outcome& outcome);
+  void CheckHold(const Facts& was, const Facts& is, const EventName& event, const Outcome& outcome);
   void CheckHandOver(const World& world, const Traffic& traffic);
   void CheckState(const World& world);
   void CheckEnd(const World& world, RecordId record);

@@ -34,7 +34,8 @@ constexpr std::array<const char*, kFaults> kNames = {"request lost",
                                                      "not ready",
                                                      "slow disk",
                                                      "clock jump",
-                                                     "damaged record"};
+                                                     "damaged record",
+                                                     "restored from a backup"};
 
 }  // namespace
 

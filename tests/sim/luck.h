@@ -47,8 +47,9 @@ enum class Fault {
   kSlowDisk,
   kClockJump,
   kDamagedRecord,  // found when the orchestrator comes back
+  kRestored,       // it comes back with a backup of the moment when it died, and is held
 };
-inline constexpr size_t kFaults = static_cast<size_t>(Fault::kDamagedRecord) + 1;
+inline constexpr size_t kFaults = static_cast<size_t>(Fault::kRestored) + 1;
 
 const char* Name(Fault fault);
 

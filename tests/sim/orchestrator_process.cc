@@ -33,7 +33,8 @@ OrchestratorProcess::OrchestratorProcess(const World& world, uint64_t life, int 
                                        .timers = this,
                                        .publisher = this,
                                        .observer = this,
-                                       .clock = world.timeline};
+                                       .clock = world.timeline,
+                                       .hold = world.hold};
   for (int i = 0; i < shards; ++i) {
     auto host = std::make_unique<Host>();
     host->index = static_cast<uint64_t>(i);

@@ -28,6 +28,7 @@ class OrchestratorProcess final : public effects::TimerService, public effects::
     TraceSink trace;
     const Scenario* scenario;
     std::function<void(Fault)> die;  // after a commit that did not end durable
+    saga::Hold hold;
   };
 
   // `life` numbers the processes of one simulation.

@@ -94,6 +94,12 @@ void PlanDamage(Scenario* scenario) {
   }
 }
 
+// Of the orchestrator's lives, some begin with a store that is held.
+void PlanRestores(Scenario* scenario) {
+  Dice dice(Hash(scenario->seed, "restores"));
+  if (dice.Chance(30)) scenario->rates[static_cast<size_t>(Fault::kRestored)] = static_cast<int>(dice.Between(1, 700));
+}
+
 void PlanFaults(Dice* dice, Scenario* scenario) {
   const auto plan = [&](Fault fault, int percent, int64_t times_max, int64_t length_ms_max, int64_t targets) {
     if (!dice->Chance(percent)) return;
@@ -165,6 +171,7 @@ Scenario MakeScenario(uint64_t seed, Sabotage sabotage) {
   if (dice.Chance(35)) PlanRetention(&dice, &scenario);
   MoveToBorders(&scenario);
   PlanDamage(&scenario);
+  PlanRestores(&scenario);
   return scenario;
 }
 

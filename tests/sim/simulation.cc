@@ -55,6 +55,7 @@ class Simulation {
   std::unique_ptr<OrchestratorProcess> process_;
   std::unique_ptr<retention::Sweeper> sweeper_;  // of the process
   uint64_t lives_ = 0;
+  saga::Hold hold_;
   std::array<int, kParticipantCount> down_{};  // by overlapping faults
   std::array<int, kParticipantCount> black_holes_{};
   std::array<int, kParticipantCount> not_ready_{};
@@ -143,6 +144,9 @@ void Simulation::Boot(int shards) {
   ++lives_;
   Trace(absl::StrCat("orchestrator starts with ", shards, " shards"));
   auditor_.OnRecovered(disk_);
+  // Nobody releases it, so every later life is held as well; operators retry what it parked.
+  if (lives_ > 1 && luck_.Strikes(Fault::kRestored, lives_))
+    hold_ = {.id = absl::StrCat("hold-", lives_), .what = "restored"};
   process_ = std::make_unique<OrchestratorProcess>(
       OrchestratorProcess::World{
           .timeline = &timeline_,
@@ -152,7 +156,8 @@ void Simulation::Boot(int shards) {
           .network = &network_,
           .trace = trace_,
           .scenario = &scenario_,
-          .die = [this](Fault fault) { timeline_.After(0, [this, fault] { Crash(fault, 30, 0); }); }},
+          .die = [this](Fault fault) { timeline_.After(0, [this, fault] { Crash(fault, 30, 0); }); },
+          .hold = hold_},
       lives_, shards);
   const int64_t retention_ms = scenario_.sabotage == Sabotage::kForgetTooEarly ? 0 : scenario_.retention_ms;
   sweeper_ = std::make_unique<retention::Sweeper>(

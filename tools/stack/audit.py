@@ -16,10 +16,11 @@ FAIR_PARKINGS = ("ATTEMPTS_SPENT", "REFUSED")
 class Audit:
     """Audit(stack, notes).run(), then read the fields."""
 
-    def __init__(self, stack, notes):
+    def __init__(self, stack, notes, fair=FAIR_PARKINGS):
         from tutti.v1 import saga_pb2
         self.pb = saga_pb2
         self.notes = notes
+        self.fair = fair  # causes of parking that are nobody's fault
         self.world = World(stack)
         self.sagas = stack.sagas(timeout=60)
         self.voucher = stack.participant("voucher") if "voucher" in stack.participants else None
@@ -132,7 +133,7 @@ class Audit:
             if event.type == pb.EVENT_TYPE_STEP_PARKED:
                 parked = True
                 cause = pb.ParkingCause.Name(event.parking_cause).removeprefix("PARKING_CAUSE_")
-                if cause not in FAIR_PARKINGS:
+                if cause not in self.fair:
                     self.complain(note, saga, f"{event.step} parked for {cause} (history {event.sequence})")
             if (event.type == pb.EVENT_TYPE_LATE_RESULT and event.operation == pb.OPERATION_ACTION and aborted and
                     event.outcome == pb.OUTCOME_SUCCEEDED):

@@ -79,6 +79,20 @@ int RunCommand(const Options& options, std::shared_ptr<grpc::Channel> channel, T
       return RetrySaga(&session);
     case Command::kResolve:
       return ResolveStep(&session);
+    case Command::kRetryAll:
+      return RetryAll(&session);
+    case Command::kBackupCreate:
+      return CreateBackup(&session);
+    case Command::kBackupList:
+      return ListBackups(&session);
+    case Command::kBackupVerify:
+      return VerifyBackup(&session);
+    case Command::kBackupDelete:
+      return DeleteBackups(&session);
+    case Command::kHoldGet:
+      return GetHold(&session);
+    case Command::kHoldRelease:
+      return ReleaseHold(&session);
     case Command::kDoctor:
       break;  // asks no server: main has done it
   }

@@ -11,6 +11,7 @@
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
 #include "tutti/storage/v1/record.pb.h"
+#include "tutti/v1/admin_service.grpc.pb.h"
 #include "tutti/v1/definition_service.grpc.pb.h"
 #include "tutti/v1/saga_service.grpc.pb.h"
 
@@ -49,6 +50,16 @@ class FakeSagas final : public v1::SagaService::Service {
   }
   grpc::Status RetrySaga(grpc::ServerContext*, const v1::RetrySagaRequest* request, v1::RetrySagaResponse*) override {
     retry = *request;
+    return ToGrpcStatus(status);
+  }
+  grpc::Status BatchRetrySagas(grpc::ServerContext*, const v1::BatchRetrySagasRequest* request,
+                               v1::BatchRetrySagasResponse* response) override {
+    batches.push_back(*request);
+    for (const auto& parking : request->parkings()) {
+      auto* result = response->add_results();
+      result->set_saga_id(parking.saga_id());
+      result->set_code(parking.saga_id() == stale ? "FAILED_PRECONDITION" : "OK");
+    }
     return ToGrpcStatus(status);
   }
   grpc::Status ResolveStep(grpc::ServerContext*, const v1::ResolveStepRequest* request,
@@ -97,6 +108,8 @@ class FakeSagas final : public v1::SagaService::Service {
 
   v1::StartSagaRequest start;
   v1::RetrySagaRequest retry;
+  std::vector<v1::BatchRetrySagasRequest> batches;
+  std::string stale;  // whose parking is another by now
   v1::ResolveStepRequest resolve;
   std::string filter;
   absl::Status status;
@@ -107,12 +120,68 @@ class FakeSagas final : public v1::SagaService::Service {
   bool damaged = false;  // one saga that a listing meets
 };
 
+class FakeAdmin final : public v1::AdminService::Service {
+ public:
+  grpc::Status CreateBackup(grpc::ServerContext*, const v1::CreateBackupRequest*,
+                            grpc::ServerWriter<v1::CreateBackupResponse>* writer) override {
+    calls += "create ";
+    return Tell(writer);
+  }
+  grpc::Status VerifyBackup(grpc::ServerContext*, const v1::VerifyBackupRequest* request,
+                            grpc::ServerWriter<v1::VerifyBackupResponse>* writer) override {
+    calls += absl::StrCat("verify ", request->backup_id(), " ");
+    return damaged ? ToGrpcStatus(WithReason(absl::DataLossError("000007.sst"), "BACKUP_DAMAGED")) : Tell(writer);
+  }
+  grpc::Status DeleteBackups(grpc::ServerContext*, const v1::DeleteBackupsRequest* request,
+                             v1::DeleteBackupsResponse* response) override {
+    calls += absl::StrCat("keep ", request->keep(), " ");
+    response->add_deleted_backup_ids(1);
+    return grpc::Status::OK;
+  }
+  grpc::Status ListBackups(grpc::ServerContext*, const v1::ListBackupsRequest*,
+                           v1::ListBackupsResponse* response) override {
+    response->add_backups()->set_backup_id(4);
+    response->add_backups()->set_problem("000007.sst is\x1b gone");
+    return grpc::Status::OK;
+  }
+  grpc::Status GetHold(grpc::ServerContext*, const v1::GetHoldRequest*, v1::GetHoldResponse* response) override {
+    if (held) response->mutable_hold()->set_held(true);
+    return grpc::Status::OK;
+  }
+  grpc::Status ReleaseHold(grpc::ServerContext*, const v1::ReleaseHoldRequest* request,
+                           v1::ReleaseHoldResponse* response) override {
+    calls += absl::StrCat("release ", request->reason(), " by ", request->by());
+    response->mutable_hold();
+    return grpc::Status::OK;
+  }
+
+  std::string calls;
+  bool damaged = false;
+  bool held = false;
+
+ private:
+  template <typename Response>
+  static grpc::Status Tell(grpc::ServerWriter<Response>* writer) {
+    Response response;
+    response.mutable_progress()->set_total_bytes(100 << 20);
+    for (int tenth = 0; tenth <= 20; ++tenth) {
+      response.mutable_progress()->set_copied_bytes(tenth * (5 << 20));
+      writer->Write(response);
+    }
+    response.clear_progress();
+    response.mutable_backup()->set_backup_id(4);
+    writer->Write(response);
+    return grpc::Status::OK;
+  }
+};
+
 class ClientTest : public testing::Test {
  protected:
   void SetUp() override {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(&sagas_);
+    builder.RegisterService(&admin_);
     server_ = builder.BuildAndStart();
   }
   int Run(const Options& options) {
@@ -129,6 +198,7 @@ class ClientTest : public testing::Test {
     return options;
   }
   FakeSagas sagas_;
+  FakeAdmin admin_;
   Terminal terminal_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
@@ -275,6 +345,79 @@ TEST_F(ClientTest, RetryPassesTheParkingsItFound) {
   options.parking_sequence = 3;
   EXPECT_EQ(Run(options), kExitOk);
   EXPECT_EQ(sagas_.retry.steps(0).history_sequence(), 3);
+}
+
+TEST_F(ClientTest, RetryAllNamesTheParkingsOfItsCauseAndNoOthers) {
+  sagas_.Park("charge", 7);
+  sagas_.Park("ship", 9);
+  sagas_.saga.mutable_steps(1)->mutable_parking()->set_cause(v1::PARKING_CAUSE_RESTORED);
+  Options options = For(Command::kRetryAll);
+  options.cause = "RESTORED";
+  options.definition = "book";
+  options.reason = "compared";
+  options.by = "ann";
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  EXPECT_EQ(sagas_.filter, "parked = true AND definition = \"book\"");
+  ASSERT_EQ(sagas_.batches.size(), 3u) << "one for each page";
+  int parkings = 0;
+  for (const auto& batch : sagas_.batches) {
+    EXPECT_EQ(batch.reason(), "compared");
+    EXPECT_EQ(batch.by(), "ann");
+    EXPECT_FALSE(batch.validate_only());
+    for (const auto& parking : batch.parkings()) {
+      EXPECT_EQ(parking.step(), "ship");
+      EXPECT_EQ(parking.history_sequence(), 9);
+      ++parkings;
+    }
+  }
+  EXPECT_EQ(parkings, 5);
+  EXPECT_THAT(out_.str(), HasSubstr("retried 5 steps"));
+  sagas_.stale = "saga-3";
+  options.dry_run = true;
+  EXPECT_EQ(Run(options), kExitError);
+  EXPECT_THAT(out_.str(), HasSubstr("saga-3"));
+  EXPECT_THAT(out_.str(), HasSubstr("would retry 4 steps, refused 1"));
+  EXPECT_TRUE(sagas_.batches.back().validate_only());
+}
+
+TEST_F(ClientTest, ABackupIsVerifiedBeforeOlderOnesAreDeleted) {
+  Options options = For(Command::kBackupCreate);
+  options.verify = true;
+  options.keep = 3;
+  EXPECT_EQ(Run(options), kExitOk) << err_.str();
+  EXPECT_EQ(admin_.calls, "create verify 4 keep 3 ");
+  EXPECT_THAT(err_.str(), HasSubstr("copying: 50 % of about 100.0 MiB\n"));
+  EXPECT_THAT(err_.str(), HasSubstr("verifying: 100 %"));
+  EXPECT_THAT(err_.str(), HasSubstr("deleted backup 1\n"));
+  const std::string told = err_.str();
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 11 + 1 + 11 + 1) << told;
+  admin_.calls.clear();
+  admin_.damaged = true;
+  EXPECT_EQ(Run(options), kExitError);
+  EXPECT_EQ(admin_.calls, "create verify 4 ");
+  EXPECT_THAT(err_.str(), HasSubstr("BACKUP_DAMAGED"));
+}
+
+TEST_F(ClientTest, BackupsAreListedWithWhatIsWrongWithThem) {
+  EXPECT_EQ(Run(For(Command::kBackupList)), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("000007.sst is  gone"));
+  Options options = For(Command::kBackupList);
+  options.format = Format::kJson;
+  EXPECT_EQ(Run(options), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("\"backup_id\": \"4\""));
+}
+
+TEST_F(ClientTest, AHoldIsShownAndReleased) {
+  EXPECT_EQ(Run(For(Command::kHoldGet)), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("never restored"));
+  admin_.held = true;
+  EXPECT_EQ(Run(For(Command::kHoldGet)), kExitOk);
+  EXPECT_THAT(out_.str(), HasSubstr("new sagas are refused"));
+  Options options = For(Command::kHoldRelease);
+  options.reason = "compared";
+  options.by = "ann";
+  EXPECT_EQ(Run(options), kExitOk);
+  EXPECT_EQ(admin_.calls, "release compared by ann");
 }
 
 TEST_F(ClientTest, WhatIsNotParkedIsNotRetried) {

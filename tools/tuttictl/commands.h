@@ -29,7 +29,16 @@ int WatchSaga(Session* session);
 // operator_commands.cc
 int ListParked(Session* session);
 int RetrySaga(Session* session);
+int RetryAll(Session* session);
 int ResolveStep(Session* session);
+
+// backup_commands.cc
+int CreateBackup(Session* session);
+int ListBackups(Session* session);
+int VerifyBackup(Session* session);
+int DeleteBackups(Session* session);
+int GetHold(Session* session);
+int ReleaseHold(Session* session);
 
 // doctor_command.cc. Without a server, so without a session.
 int Doctor(const Options& options, std::ostream& out, std::ostream& err);

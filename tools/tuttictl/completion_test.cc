@@ -24,12 +24,13 @@ std::vector<std::string> After(std::vector<std::string> words) {
 }
 
 TEST(CompletionTest, CommandsFollowTheTree) {
-  EXPECT_THAT(After({""}),
-              UnorderedElementsAre("saga", "parked", "retry", "resolve", "definition", "doctor", "completion"));
+  EXPECT_THAT(After({""}), UnorderedElementsAre("saga", "parked", "retry", "resolve", "definition", "backup", "hold",
+                                                "doctor", "completion"));
   EXPECT_THAT(After({}), Contains("saga"));
   EXPECT_THAT(After({"saga", ""}), UnorderedElementsAre("start", "run", "get", "list", "watch", "history", "cancel",
                                                         "parked", "retry", "resolve"));
   EXPECT_THAT(After({"definition", "dis"}), ElementsAre("disable"));
+  EXPECT_THAT(After({"retry", "--all", "--cause", "RES"}), ElementsAre("RESTORED"));
   EXPECT_THAT(After({"completion", ""}), ElementsAre("bash", "zsh", "fish"));
 }
 

@@ -3,10 +3,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/limits.h"
 #include "tools/tuttictl/commands.h"
 #include "tools/tuttictl/input.h"
 #include "tools/tuttictl/render.h"
 #include "tools/tuttictl/requests.h"
+#include "tools/tuttictl/timeline.h"
 #include "tutti/tuttictl/v1/output.pb.h"
 
 namespace tutti::ctl {
@@ -98,6 +100,85 @@ int RetrySaga(Session* session) {
   }
   session->Print(response.saga(), RenderSaga(response.saga()));
   return kExitOk;
+}
+
+namespace {
+
+// One request for what a page of sagas has parked by the cause. Batches are as large as a page, which a saga with
+// several such steps may exceed.
+class BulkRetrier {
+ public:
+  explicit BulkRetrier(Session* session) : session_(session) {
+    request_.set_reason(session->options().reason);
+    request_.set_by(session->options().by);
+    request_.set_validate_only(session->options().dry_run);
+  }
+
+  absl::Status Add(const v1::Saga& saga) {
+    for (const auto& step : saga.steps()) {
+      if (!step.has_parking() || ShortName(step.parking().cause()) != session_->options().cause) continue;
+      auto* parking = request_.add_parkings();
+      parking->set_saga_id(saga.saga_id());
+      parking->set_step(step.name());
+      parking->set_history_sequence(step.parking().history_sequence());
+      if (request_.parkings_size() < limits::kPageSizeMax) continue;
+      if (absl::Status status = Send(); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Send() {
+    if (request_.parkings().empty()) return absl::OkStatus();
+    v1::BatchRetrySagasResponse response;
+    absl::Status status = session_->Call(session_->sagas(), &Stub::BatchRetrySagas, request_, &response);
+    request_.clear_parkings();
+    for (const auto& result : response.results()) {
+      if (result.code() == "OK") {
+        outcome_.set_retried(outcome_.retried() + 1);
+      } else {
+        outcome_.set_refused(outcome_.refused() + 1);
+        *outcome_.add_refusals() = result;
+      }
+    }
+    if (status.ok()) session_->err() << Told() << std::endl;
+    return status;
+  }
+
+  const output::BulkRetry& outcome() const { return outcome_; }
+  std::string Told() const {
+    return absl::StrCat(session_->options().dry_run ? "would retry " : "retried ", outcome_.retried(), " steps",
+                        outcome_.refused() == 0 ? "" : absl::StrCat(", refused ", outcome_.refused()));
+  }
+
+ private:
+  Session* const session_;
+  v1::BatchRetrySagasRequest request_;
+  output::BulkRetry outcome_;
+};
+
+}  // namespace
+
+// What parks meanwhile is newer than what was read, and left alone.
+int RetryAll(Session* session) {
+  const std::string& definition = session->options().definition;
+  v1::ListSagasRequest request;
+  request.set_filter(
+      absl::StrCat("parked = true", definition.empty() ? "" : absl::StrCat(" AND definition = \"", definition, "\"")));
+  request.set_page_size(limits::kPageSizeMax);
+  BulkRetrier retrier(session);
+  do {
+    v1::ListSagasResponse page;
+    absl::Status status = session->Call(session->sagas(), &Stub::ListSagas, request, &page);
+    for (const auto& saga : page.sagas()) {
+      if (status.ok()) status = retrier.Add(saga);
+    }
+    if (status.ok()) status = retrier.Send();
+    if (!status.ok()) return session->Fail(status);
+    WarnOfUnreadable(session, page);
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  session->Print(retrier.outcome(), RenderBulkRetry(retrier.outcome(), retrier.Told()));
+  return retrier.outcome().refused() == 0 ? kExitOk : kExitError;
 }
 
 int ResolveStep(Session* session) {

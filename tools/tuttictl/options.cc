@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/program_options.h"
 #include "tools/tuttictl/completion.h"
+#include "tools/tuttictl/timeline.h"
 
 namespace tutti::ctl {
 namespace {
@@ -108,6 +109,39 @@ void AddSequence(CLI::App* command, Options* options) {
       ->check(CLI::PositiveNumber);
 }
 
+std::vector<std::string> CausesOfParking() {
+  std::vector<std::string> names;
+  for (int cause = 1; cause < v1::ParkingCause_ARRAYSIZE; ++cause) {
+    if (!v1::ParkingCause_IsValid(cause)) continue;
+    names.push_back(ShortName(static_cast<v1::ParkingCause>(cause)));
+  }
+  return names;
+}
+
+void AddBackupCommands(CLI::App* app, Options* options) {
+  CLI::App* group =
+      app->add_subcommand("backup", "Make, list, verify and delete backups of the store")->require_subcommand(1);
+  group->fallthrough();
+  CLI::App* create = AddCommand(group, "create", "Make a backup while sagas go on; tells how far it is",
+                                Command::kBackupCreate, options);
+  create->add_flag("--verify", options->verify, "Then read all of it");
+  create->add_option("--keep", options->keep, "Then delete all but the newest so many")->check(CLI::PositiveNumber);
+  AddCommand(group, "list", "All backups, newest first", Command::kBackupList, options);
+  CLI::App* verify = AddCommand(group, "verify", "Read all files of a backup and hold them against their checksums",
+                                Command::kBackupVerify, options);
+  verify->add_option("backup_id", options->backup_id, "Left out: the newest")->check(CLI::PositiveNumber);
+  CLI::App* remove = AddCommand(group, "delete", "Delete all but the newest backups", Command::kBackupDelete, options);
+  remove->add_option("--keep", options->keep, "How many stay")->required()->check(CLI::PositiveNumber);
+
+  CLI::App* hold =
+      app->add_subcommand("hold", "The hold of a store that was restored from a backup")->require_subcommand(1);
+  hold->fallthrough();
+  AddCommand(hold, "get", "Whether the store is held, and since which backup", Command::kHoldGet, options);
+  CLI::App* release =
+      AddCommand(hold, "release", "Take new sagas again; what is parked stays parked", Command::kHoldRelease, options);
+  AddReason(release, options, /*required=*/true);
+}
+
 // For operators: they stand at the top, where they are found in a hurry, and below `saga`, where they are looked for.
 void AddOperatorCommands(CLI::App* group, Options* options) {
   CLI::App* parked =
@@ -119,9 +153,15 @@ void AddOperatorCommands(CLI::App* group, Options* options) {
 
   CLI::App* retry =
       AddCommand(group, "retry", "Give parked steps a fresh budget of attempts", Command::kRetry, options);
-  AddSagaId(retry, options);
+  CLI::Option* id = retry->add_option("saga_id", options->saga_id, "The saga's id");
+  retry->add_flag("--all", options->all, "Of all sagas, what is parked by --cause")->excludes(id);
+  retry->add_option("--cause", options->cause, "With --all: e.g. RESTORED")
+      ->transform(CLI::IsMember(CausesOfParking(), CLI::ignore_case));
+  retry->add_option("--definition", options->definition, "With --all: only sagas of this definition");
+  retry->add_flag("--dry-run", options->dry_run, "With --all: say what would be retried");
   CLI::Option* step = retry->add_option("--step", options->steps, "Only this step; may be repeated")
                           ->expected(1)
+                          ->allow_extra_args(false)
                           ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   AddSequence(retry, options);
   retry->get_option("--sequence")->needs(step);
@@ -206,11 +246,21 @@ std::unique_ptr<CLI::App> BuildApp(Options* options, std::string* shell) {
   AddSagaCommands(app.get(), options);
   AddOperatorCommands(app.get(), options);
   AddDefinitionCommands(app.get(), options);
+  AddBackupCommands(app.get(), options);
   CLI::App* doctor = AddCommand(app.get(), "doctor", "Look a store through without a server; changes nothing in it",
                                 Command::kDoctor, options);
   doctor->add_option("folder", options->folder, "The data folder of an orchestrator that is stopped, or a copy")
       ->required();
-  doctor->add_option("--raw", options->saga_id, "Instead: show this saga's record as it is stored, damaged or not");
+  CLI::Option* saga = doctor->add_option("--saga", options->saga_id, "Only what concerns this saga");
+  doctor
+      ->add_option_function<std::string>(
+          "--raw",
+          [options](const std::string& id) {
+            options->saga_id = id;
+            options->raw = true;
+          },
+          "Instead: show this saga's record as it is stored, damaged or not")
+      ->excludes(saga);
   app->add_subcommand("completion", "Print a script that teaches your shell to complete tuttictl")
       ->add_option("shell", *shell, "Which shell")
       ->required()
@@ -235,6 +285,13 @@ void RefuseEmptyWords(CLI::App* app) {
 // What no single option's check can see.
 std::string Contradiction(const Options& options) {
   if (options.parking_sequence != 0 && options.steps.size() > 1) return "--sequence belongs to one --step";
+  if (options.command == Command::kRetry) {
+    if (options.all != !options.cause.empty()) return "--all and --cause need each other";
+    if (!options.all && options.saga_id.empty()) return "name a saga, or --all with a --cause";
+    if (options.all && (!options.steps.empty() || !options.saga_id.empty())) return "--all excludes a saga and --step";
+    if (!options.all && (options.dry_run || !options.definition.empty()))
+      return "--dry-run and --definition belong to --all";
+  }
   if (!options.reply.empty() && !options.resolve_done) return "--reply belongs to --as done";
   if (options.tls.certificate_file.empty() != options.tls.private_key_file.empty()) {
     return "--tls-certificate and --tls-private-key need each other";
@@ -279,6 +336,7 @@ ParsedArguments ParseArguments(const std::vector<std::string>& arguments) {
   }
   TlsOptions& tls = options.tls;
   tls.enabled = tls.enabled || !absl::StrCat(tls.ca_file, tls.certificate_file, tls.server_name).empty();
+  if (options.command == Command::kRetry && options.all) options.command = Command::kRetryAll;
   parsed.options = options;
   return parsed;
 }

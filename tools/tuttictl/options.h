@@ -36,6 +36,13 @@ enum class Command {
   kParked,
   kRetry,
   kResolve,
+  kRetryAll,
+  kBackupCreate,
+  kBackupList,
+  kBackupVerify,
+  kBackupDelete,
+  kHoldGet,
+  kHoldRelease,
   kDoctor,
 };
 
@@ -76,7 +83,13 @@ struct Options {
   int64_t parking_sequence = 0;    // 0: the present parking
   bool resolve_done = false;
   std::string reply;   // JSON
-  std::string folder;  // doctor; its saga_id: show that one as it is stored
+  std::string folder;  // doctor; its saga_id: only that one
+  bool all = false;    // retry: of all sagas, what is parked by `cause`
+  std::string cause;   // without its prefix, e.g. RESTORED
+
+  int64_t backup_id = 0;  // verify; 0: the newest
+  bool verify = false;    // backup create: then verify it
+  int keep = 0;           // backup create, then delete all but so many; 0: none is deleted
 
   std::string reason;
   std::string by;

@@ -31,6 +31,44 @@ TEST(OptionsTest, DoctorTakesAFolderAndPerhapsASaga) {
   EXPECT_EQ(ParseArguments({"doctor"}).exit_code, kExitUsage);
 }
 
+TEST(OptionsTest, DoctorLooksAtOneSagaOrShowsItsRecord) {
+  EXPECT_EQ(MustParse({"doctor", "/data", "--saga", "order-1"}).saga_id, "order-1");
+  EXPECT_FALSE(MustParse({"doctor", "/data", "--saga", "order-1"}).raw);
+  EXPECT_TRUE(MustParse({"doctor", "/data", "--raw", "order-1"}).raw);
+  EXPECT_EQ(ParseArguments({"doctor", "/data", "--raw", "a", "--saga", "b"}).exit_code, kExitUsage);
+}
+
+TEST(OptionsTest, RetryTakesASagaOrAllOfACause) {
+  const Options all = MustParse({"retry", "--all", "--cause", "restored", "--definition", "book", "--dry-run"});
+  EXPECT_EQ(all.command, Command::kRetryAll);
+  EXPECT_EQ(all.cause, "RESTORED");
+  EXPECT_TRUE(all.dry_run);
+  EXPECT_EQ(MustParse({"retry", "a"}).command, Command::kRetry);
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"retry"},
+                                             {"retry", "--all"},
+                                             {"retry", "a", "--cause", "RESTORED"},
+                                             {"retry", "a", "--all", "--cause", "RESTORED"},
+                                             {"retry", "--all", "--cause", "BORED"},
+                                             {"retry", "--all", "--cause", "RESTORED", "--step", "charge"},
+                                             {"retry", "a", "--dry-run"}}) {
+    EXPECT_EQ(ParseArguments(arguments).exit_code, kExitUsage) << testing::PrintToString(arguments);
+  }
+}
+
+TEST(OptionsTest, BackupsAndTheHold) {
+  const Options create = MustParse({"backup", "create", "--verify", "--keep", "7"});
+  EXPECT_EQ(create.command, Command::kBackupCreate);
+  EXPECT_TRUE(create.verify);
+  EXPECT_EQ(create.keep, 7);
+  EXPECT_EQ(MustParse({"backup", "verify"}).backup_id, 0);
+  EXPECT_EQ(MustParse({"backup", "verify", "5"}).backup_id, 5);
+  EXPECT_EQ(ParseArguments({"backup", "delete"}).exit_code, kExitUsage);
+  EXPECT_EQ(ParseArguments({"backup", "delete", "--keep", "0"}).exit_code, kExitUsage);
+  EXPECT_EQ(ParseArguments({"hold", "release"}).exit_code, kExitUsage);
+  EXPECT_EQ(MustParse({"hold", "release", "--reason", "compared"}).reason, "compared");
+}
+
 TEST(OptionsTest, SagaStartTakesInputAndId) {
   const Options options =
       MustParse({"saga", "start", "book-ticket", "--id", "order-1", "--input", "{\"price\":3}", "--revision", "2"});

@@ -41,6 +41,12 @@ std::string RenderSteps(const v1::Saga& saga) {
 
 }  // namespace
 
+std::string SizeText(int64_t bytes) {
+  constexpr int64_t kMib = 1 << 20;
+  if (bytes < kMib) return absl::StrCat((bytes + 1023) / 1024, " KiB");
+  return absl::StrCat(bytes / kMib, ".", bytes % kMib * 10 / kMib, " MiB");
+}
+
 std::string StateText(const v1::Saga& saga) {
   return absl::StrCat(ShortName(saga.state()), saga.parked() ? " (parked)" : "", saga.settling() ? " (settling)" : "");
 }
@@ -115,6 +121,39 @@ std::string RenderParked(const tuttictl::v1::ParkedSteps& parked, int64_t now_ms
     rows.push_back({step.saga_id(), step.definition(), step.step(), ShortName(step.operation()),
                     ShortName(step.cause()), TimeText(step.since()), DurationText(age_ms),
                     absl::StrCat(step.history_sequence()), Printable(step.message())});
+  }
+  return Table(rows);
+}
+
+std::string RenderBulkRetry(const tuttictl::v1::BulkRetry& outcome, const std::string& told) {
+  std::vector<std::vector<std::string>> rows = {{"SAGA", "STEP", "REFUSED"}};
+  for (const auto& refusal : outcome.refusals()) {
+    rows.push_back({refusal.saga_id(), refusal.step(), absl::StrCat(refusal.code(), " ", refusal.reason())});
+  }
+  return absl::StrCat(outcome.refusals().empty() ? "" : Table(rows), told, "\n");
+}
+
+std::string RenderBackups(const std::vector<v1::Backup>& backups) {
+  std::vector<std::vector<std::string>> rows = {{"BACKUP", "CREATED", "SIZE", "FILES", "STORE", "PROBLEM"}};
+  for (const auto& backup : backups) {
+    rows.push_back({absl::StrCat(backup.backup_id()), backup.has_create_time() ? TimeText(backup.create_time()) : "",
+                    SizeText(backup.size_bytes()), absl::StrCat(backup.file_count()), backup.store_id(),
+                    Printable(backup.problem())});
+  }
+  return Table(rows);
+}
+
+std::string RenderHold(const v1::GetHoldResponse& response) {
+  if (!response.has_hold()) return "not held: the store was never restored from a backup\n";
+  const v1::Hold& hold = response.hold();
+  std::vector<std::vector<std::string>> rows = {
+      {"held", hold.held() ? "yes: new sagas are refused" : "no"},
+      {"backup", absl::StrCat(hold.backup_id(), " of ", TimeText(hold.backup_time()))},
+      {"restored", TimeText(hold.restore_time())},
+      {"of store", hold.origin_store_id()}};
+  if (hold.has_release_time()) {
+    rows.push_back({"released", absl::StrCat(TimeText(hold.release_time()), hold.released_by().empty() ? "" : " by ",
+                                             Printable(hold.released_by()), ": ", Printable(hold.release_reason()))});
   }
   return Table(rows);
 }

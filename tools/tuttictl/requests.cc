@@ -31,6 +31,13 @@ absl::Status SendStart(Session* session, v1::StartSagaResponse* response) {
   return status;
 }
 
+void WarnOfUnreadable(Session* session, const v1::ListSagasResponse& page) {
+  for (const v1::UnreadableSaga& saga : page.unreadable()) {
+    session->err() << "warning: saga " << saga.saga_id() << " is left out: " << saga.error()
+                   << "; see tuttictl saga get --raw " << saga.saga_id() << "\n";
+  }
+}
+
 absl::Status ReadSagas(Session* session, const std::string& filter, v1::ListSagasResponse* all, bool* more) {
   const int limit = session->options().limit;
   v1::ListSagasRequest request;
@@ -42,10 +49,7 @@ absl::Status ReadSagas(Session* session, const std::string& filter, v1::ListSaga
       return status;
     }
     request.set_page_token(page.next_page_token());
-    for (const v1::UnreadableSaga& saga : page.unreadable()) {
-      session->err() << "warning: saga " << saga.saga_id() << " is left out: " << saga.error()
-                     << "; see tuttictl saga get --raw " << saga.saga_id() << "\n";
-    }
+    WarnOfUnreadable(session, page);
     all->mutable_sagas()->MergeFrom(page.sagas());
     all->mutable_unreadable()->MergeFrom(page.unreadable());
   } while (!request.page_token().empty() && all->sagas_size() < limit);

@@ -17,6 +17,9 @@ absl::Status SendStart(Session* session, v1::StartSagaResponse* response);
 // left any out.
 absl::Status ReadSagas(Session* session, const std::string& filter, v1::ListSagasResponse* all, bool* more);
 
+// On standard error.
+void WarnOfUnreadable(Session* session, const v1::ListSagasResponse& page);
+
 // A timeline that begins in the middle still counts from the saga's start.
 absl::Status PrepareTimeline(Session* session, Timeline* timeline);
 

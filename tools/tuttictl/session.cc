@@ -19,7 +19,8 @@ Session::Session(Options options, std::shared_ptr<grpc::Channel> channel, Termin
       out_(out),
       err_(err),
       sagas_(v1::SagaService::NewStub(channel)),
-      definitions_(v1::DefinitionService::NewStub(channel)) {
+      definitions_(v1::DefinitionService::NewStub(channel)),
+      admin_(v1::AdminService::NewStub(channel)) {
   if (options_.timeout_s > 0) {
     deadline_ = std::chrono::system_clock::now() + std::chrono::seconds(options_.timeout_s);
   }

@@ -13,6 +13,7 @@
 #include "common/grpc_status.h"
 #include "grpcpp/grpcpp.h"
 #include "tools/tuttictl/options.h"
+#include "tutti/v1/admin_service.grpc.pb.h"
 #include "tutti/v1/definition_service.grpc.pb.h"
 #include "tutti/v1/saga_service.grpc.pb.h"
 
@@ -38,6 +39,7 @@ class Session {
   std::ostream& err() { return err_; }
   v1::SagaService::Stub* sagas() { return sagas_.get(); }
   v1::DefinitionService::Stub* definitions() { return definitions_.get(); }
+  v1::AdminService::Stub* admin() { return admin_.get(); }
 
   // One request, one answer, e.g. Call(sagas(), &v1::SagaService::Stub::GetSaga, request, &response).
   template <typename Stub, typename Request, typename Response>
@@ -66,6 +68,7 @@ class Session {
   std::ostream& err_;
   const std::unique_ptr<v1::SagaService::Stub> sagas_;
   const std::unique_ptr<v1::DefinitionService::Stub> definitions_;
+  const std::unique_ptr<v1::AdminService::Stub> admin_;
   std::optional<std::chrono::system_clock::time_point> deadline_;
 };
 
