@@ -26,7 +26,7 @@ struct Options {
   int64_t id_retention_ms = 14LL * 24 * 3600 * 1000;  // how long ended sagas are remembered
   int64_t sweep_interval_ms = 60'000;
   std::string backup_dir;                        // empty: backups are refused
-  int64_t backup_bytes_per_second = 64LL << 20;  // 0: as fast as it goes
+  int64_t backup_bytes_per_second = 16LL << 20;  // 0: as fast as it goes
   std::string restore_from;                      // empty: serve. Else: restore, and end
   int64_t restore_backup_id = 0;                 // 0: the newest
   int64_t reply_drain_ms = 5'000;                // how long a shutdown waits for participants that are working
