@@ -56,7 +56,7 @@ void AddBackupOptions(CLI::App* app, Options* options) {
                   "Folder that backups are written to, and nothing else; without it they are refused");
   app->add_option_function<int64_t>(
          "--backup-rate", [options](int64_t mib) { options->backup_bytes_per_second = mib << 20; },
-         "MiB a second that a backup writes at most; 0: as fast as it goes (default 64)")
+         "MiB a second that a backup writes at most; 0: as fast as it goes (default 16)")
       ->check(CLI::Range(0, 1 << 20));
   app->add_option_function<std::string>(
          "--restore-from", [options](const std::string& text) { ParseBackup(text, options); },

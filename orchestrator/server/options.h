@@ -28,7 +28,7 @@ struct Options {
   uint64_t memory_limit_bytes = 0;             // 0: what the system allows
   std::optional<uint64_t> disk_reserve_bytes;  // unset: by the volume's size; 0: none
   std::string backup_dir;                        // empty: backups are refused
-  int64_t backup_bytes_per_second = 64LL << 20;  // 0: as fast as it goes
+  int64_t backup_bytes_per_second = 16LL << 20;  // 0: as fast as it goes
   std::string restore_from;                      // empty: serve. Else: restore, and end
   int64_t restore_backup_id = 0;                 // 0: the newest
   int64_t reply_drain_ms = 5'000;                // how long a shutdown waits for participants that are working

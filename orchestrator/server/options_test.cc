@@ -76,7 +76,7 @@ TEST_F(OptionsTest, SizesMayHaveTheUnitsOfBothKinds) {
 TEST_F(OptionsTest, ABackupIsNamedByItsFolderAndMaybeItsNumber) {
   int exit_code = 0;
   EXPECT_EQ(Parse({}, &exit_code)->restore_from, "");
-  EXPECT_EQ(Parse({}, &exit_code)->backup_bytes_per_second, 64 << 20);
+  EXPECT_EQ(Parse({}, &exit_code)->backup_bytes_per_second, 16 << 20);
   EXPECT_EQ(Parse({"--backup-rate", "0"}, &exit_code)->backup_bytes_per_second, 0);
   for (const auto& [text, folder, id] :
        {std::tuple("b", "b", 0), {"b#7", "b", 7}, {"b#latest", "b", 0}, {"a#b#3", "a#b", 3}}) {

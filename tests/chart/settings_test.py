@@ -70,7 +70,7 @@ class HookTest(unittest.TestCase):
         self.assertFalse([arg for arg in self.args(plain) if "backup" in arg])
         items = helm.objects("--set", "backup.enabled=true,orchestrator.replicas=0")
         self.assertIs(of_kind(items, "CronJob")["t-tutti-backup"]["spec"]["suspend"], True)
-        self.assertIn("--backup-rate=64", self.args(items))
+        self.assertIn("--backup-rate=16", self.args(items))
         claim = of_kind(items, "PersistentVolumeClaim")["t-tutti-backup"]
         self.assertEqual(claim["metadata"]["annotations"]["helm.sh/resource-policy"], "keep")
         items = helm.objects("--set", "backup.enabled=true,backup.persistence.existingClaim=vault")
