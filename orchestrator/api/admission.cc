@@ -35,7 +35,8 @@ absl::Status Admission::AdmitStart(size_t request_bytes) {
   }
   if (limit_ == 0) return absl::OkStatus();
   const uint64_t more = request_bytes * kCopies + kRecordBytes;
-  const uint64_t used = resident_.load(std::memory_order_relaxed) + admitted_.load(std::memory_order_relaxed);
+  const uint64_t used = resident_.load(std::memory_order_relaxed) + admitted_before_.load(std::memory_order_relaxed) +
+                        admitted_.load(std::memory_order_relaxed);
   if (memory_is_short_.load(std::memory_order_relaxed) || used + more > RefusedFrom(limit_)) {
     return Refused(absl::StrCat("the orchestrator takes ", used, " of ", limit_,
                                 " bytes of memory, and what is left is kept for the sagas that there are; repeat the "
@@ -46,12 +47,16 @@ absl::Status Admission::AdmitStart(size_t request_bytes) {
   return absl::OkStatus();
 }
 
-bool Admission::OnMemory(uint64_t resident_bytes) {
+bool Admission::IsShortWith(uint64_t resident_bytes) const {
   if (limit_ == 0) return false;
+  const bool is_short = memory_is_short_.load(std::memory_order_relaxed);
+  return resident_bytes >= (is_short ? TakenBelow(limit_) : RefusedFrom(limit_));
+}
+
+bool Admission::OnMemory(uint64_t resident_bytes) {
+  const bool is_short = IsShortWith(resident_bytes);
   resident_.store(resident_bytes, std::memory_order_relaxed);
-  admitted_.store(0, std::memory_order_relaxed);
-  const bool was_short = memory_is_short_.load(std::memory_order_relaxed);
-  const bool is_short = resident_bytes >= (was_short ? TakenBelow(limit_) : RefusedFrom(limit_));
+  admitted_before_.store(admitted_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
   memory_is_short_.store(is_short, std::memory_order_relaxed);
   return is_short;
 }

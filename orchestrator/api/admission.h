@@ -18,12 +18,14 @@ class Admission {
   explicit Admission(uint64_t memory_limit_bytes) : limit_(memory_limit_bytes) {}
 
   // OK, or RESOURCE_EXHAUSTED with MEMORY_SHORT or DISK_SHORT and a retry delay. A start of so many bytes counts until
-  // the next reading: starts must not outrun it.
+  // the next reading but one: what was admitted just before a reading takes its memory after it.
   absl::Status AdmitStart(size_t request_bytes);
 
   // Of the whole process. True when it takes so much that starts are refused: from nine tenths of the limit on, until
   // it is below 85 hundredths.
   bool OnMemory(uint64_t resident_bytes);
+  // What OnMemory would say; changes nothing.
+  bool IsShortWith(uint64_t resident_bytes) const;
   void OnDisk(bool short_of_room) { disk_is_short_.store(short_of_room, std::memory_order_relaxed); }
 
   uint64_t memory_limit_bytes() const { return limit_; }
@@ -31,7 +33,8 @@ class Admission {
  private:
   const uint64_t limit_;
   std::atomic<uint64_t> resident_{0};
-  std::atomic<uint64_t> admitted_{0};  // bytes, since the last reading
+  std::atomic<uint64_t> admitted_{0};         // bytes, since the last reading
+  std::atomic<uint64_t> admitted_before_{0};  // between that and the one before it
   std::atomic<bool> memory_is_short_{false};
   std::atomic<bool> disk_is_short_{false};
 };

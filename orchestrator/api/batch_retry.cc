@@ -7,6 +7,7 @@
 #include "common/ids.h"
 #include "common/limits.h"
 #include "orchestrator/api/answers.h"
+#include "orchestrator/api/word_log.h"
 #include "orchestrator/saga/outcome.h"
 
 namespace tutti::api {
@@ -50,6 +51,7 @@ void BatchRetry::Retry() {
         .parkings = {{parking.step(), parking.history_sequence()}}, .reason = request_.reason(), .by = request_.by()};
     rooms_.router->Tell(parking.saga_id(), std::move(retry),
                         [batch, i](const absl::StatusOr<storage::v1::SagaRecord>& record) {
+                          batch->LogRetry(batch->request_.parkings(i), record.status());
                           batch->outcomes_[static_cast<size_t>(i)] = record.status();
                           if (batch->unanswered_.fetch_sub(1) > 1) return;
                           batch->rooms_.answers->Post([batch] { batch->Answer(); });
@@ -71,6 +73,16 @@ absl::Status BatchRetry::LookAt(const v1::SagaParking& parking) const {
     return WithReason(absl::FailedPreconditionError("not parked so"), "PARKING_STALE");
   }
   return WithReason(absl::FailedPreconditionError("no such step"), "STEP_NOT_FOUND");
+}
+
+// As if each of them had been said by itself.
+void BatchRetry::LogRetry(const v1::SagaParking& parking, const absl::Status& outcome) const {
+  v1::RetrySagaRequest retry;
+  retry.set_saga_id(parking.saga_id());
+  retry.add_steps()->set_step(parking.step());
+  retry.set_reason(request_.reason());
+  retry.set_by(request_.by());
+  LogWord(retry, rooms_.caller, outcome);
 }
 
 void BatchRetry::Answer() {

@@ -22,6 +22,7 @@ class BatchRetry : public std::enable_shared_from_this<BatchRetry> {
     shard::Router* router;
     const store::SagaReader* reader;
     WorkerPool* answers;
+    std::string caller;  // for the log
   };
 
   // Reads the request of `call`, and ends it.
@@ -36,6 +37,7 @@ class BatchRetry : public std::enable_shared_from_this<BatchRetry> {
   // Whether the step is parked so, by what is committed.
   absl::Status LookAt(const v1::SagaParking& parking) const;
   void Answer();
+  void LogRetry(const v1::SagaParking& parking, const absl::Status& outcome) const;
 
   const Rooms rooms_;
   UnaryCall* const call_;

@@ -190,7 +190,9 @@ absl::StatusOr<shard::SagaWord> SagaService::CheckRetry(const v1::RetrySagaReque
 
 grpc::ServerUnaryReactor* SagaService::BatchRetrySagas(Context* context, const Bytes* request, Bytes* response) {
   auto* call = new UnaryCall(context, request, response, &word_budgets_);
-  call->WorkOn(&large_, [=, this] { BatchRetry::Begin({rooms_.router, rooms_.reader, &answers_}, call); });
+  call->WorkOn(&large_, [=, this, caller = CallerOf(*context)] {
+    BatchRetry::Begin({rooms_.router, rooms_.reader, &answers_, caller}, call);
+  });
   return call;
 }
 

@@ -48,7 +48,7 @@ class SagaService final : public RawSagaService {
     const store::SagaReader* reader = nullptr;
     const Definitions* definitions = nullptr;
     effects::WatchHub* hub = nullptr;
-    Admission* admission = nullptr;  // null: every start finds room
+    Admission* admission = nullptr;     // null: every start finds room
     const store::Hold* hold = nullptr;  // null: the store is never held
   };
 

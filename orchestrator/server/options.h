@@ -25,8 +25,8 @@ struct Options {
   saga::Settings saga;
   int64_t id_retention_ms = 14LL * 24 * 3600 * 1000;  // how long ended sagas are remembered
   int64_t sweep_interval_ms = 60'000;
-  uint64_t memory_limit_bytes = 0;             // 0: what the system allows
-  std::optional<uint64_t> disk_reserve_bytes;  // unset: by the volume's size; 0: none
+  uint64_t memory_limit_bytes = 0;               // 0: what the system allows
+  std::optional<uint64_t> disk_reserve_bytes;    // unset: by the volume's size; 0: none
   std::string backup_dir;                        // empty: backups are refused
   int64_t backup_bytes_per_second = 16LL << 20;  // 0: as fast as it goes
   std::string restore_from;                      // empty: serve. Else: restore, and end

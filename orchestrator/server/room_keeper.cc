@@ -28,12 +28,9 @@ void RoomKeeper::Look() {
   MutexLock lock(&mu_);
   reserve_->Tend(open_bytes_());
   admission_->OnDisk(reserve_->short_of_room());
-  bool is_short = admission_->OnMemory(memory_());
-  if (is_short) {
-    // What sagas have left free would otherwise stay resident for as long as nobody asks for memory.
-    ReturnFreeMemory();
-    is_short = admission_->OnMemory(memory_());
-  }
+  // What sagas have left free would otherwise stay resident for as long as nobody asks for memory.
+  if (admission_->IsShortWith(memory_())) ReturnFreeMemory();
+  const bool is_short = admission_->OnMemory(memory_());
   if (is_short == std::exchange(memory_is_short_, is_short)) return;
   Log(is_short ? LogLevel::kWarning : LogLevel::kInfo,
       is_short ? "memory is short: no new sagas are taken" : "there is memory again",

@@ -89,15 +89,17 @@ def each_word_is_told(stack):
         refused = error.code()
     expect("a cancel of no saga", refused, grpc.StatusCode.NOT_FOUND)
     definitions.EnableDefinition(name="book-ticket")
+    sagas.BatchRetrySagas(parkings=[{"saga_id": f"nobody-{index}", "step": "charge", "history_sequence": 7}
+                                    for index in (1, 2)], reason="books compared", by="eve")
     orchestrator = stack.processes["orchestrator"]
     words = [line for line in said(orchestrator, " word") if not line["result"].startswith("refused: the participant")]
     expect("the words", [(line["word"], line.get("definition", line.get("saga_id"))) for line in words],
            [("apply", "book-ticket"), ("apply", "book-ticket"), ("disable", "book-ticket"), ("cancel", "nobody"),
-            ("enable", "book-ticket")])
+            ("enable", "book-ticket"), ("retry", "nobody-1"), ("retry", "nobody-2")])
     expect("their results", [line["result"].split(":")[0] for line in words],
-           ["accepted", "unchanged", "accepted", "refused", "accepted"])
+           ["accepted", "unchanged", "accepted", "refused", "accepted", "refused", "refused"])
     expect("who", {line["caller"].rsplit(":", 1)[0] for line in words}, {"ipv4:127.0.0.1"})
-    expect("who says so", [line.get("by") for line in words], [None, None, "ann", "ben", None])
+    expect("who says so", [line.get("by") for line in words], [None, None, "ann", "ben", None, "eve", "eve"])
     orchestrator.popen.send_signal(signal.SIGHUP)
     wait_until("the reload to be told", lambda: said(orchestrator, "participants reloaded"))
 
