@@ -42,9 +42,9 @@ ATTEMPTS = ("Attempts", [
 ])
 
 CALLS = ("Participants, as the orchestrator sees them", [
-    lines("Ready", "1 while the channel to the participant is connected. Commands wait at 0.", "short",
+    lines("Ready", "1 while the channel to the participant is connected, commands wait at 0; and whether it is in participants.yaml at all.", "short",
           query(f"min by (participant) (tutti_participant_ready{{{PLACE}}})", "{{participant}}"),
-          query(f"min by (participant) (tutti_participant_configured{{{PLACE}}}) == 0", "{{participant}}: not configured"),
+          query(f"min by (participant) (tutti_participant_configured{{{PLACE}}})", "{{participant}} configured"),
           max=1, width=6),
     lines("Calls in flight", "Commands handed over and not answered, lingering ones included.", "short",
           query(f"sum by (participant) (tutti_participant_calls_in_flight{{{PLACE}}})", "{{participant}}"), width=6),
