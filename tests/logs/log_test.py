@@ -65,6 +65,8 @@ def a_start_is_told(stack):
 def programs_tell_their_version(stack):
     versions = set()
     for name in PROGRAMS:
+        if name == "tutti-bench" and not os.path.exists(stack.binary(name)):
+            continue  # builds with a sanitizer have none
         done = subprocess.run([stack.binary(name), "--version"], capture_output=True, text=True, timeout=30, check=True)
         program, version = done.stdout.split()[:2]
         expect("the program", program, name)
