@@ -1,5 +1,7 @@
 #include "orchestrator/api/admission.h"
 
+#include <numeric>
+
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 
@@ -56,7 +58,9 @@ bool Admission::IsShortWith(uint64_t resident_bytes) const {
 bool Admission::OnMemory(uint64_t resident_bytes) {
   const bool is_short = IsShortWith(resident_bytes);
   resident_.store(resident_bytes, std::memory_order_relaxed);
-  admitted_before_.store(admitted_.exchange(0, std::memory_order_relaxed), std::memory_order_relaxed);
+  counted_[oldest_] = admitted_.exchange(0, std::memory_order_relaxed);
+  oldest_ = (oldest_ + 1) % kCounted;
+  admitted_before_.store(std::accumulate(counted_.begin(), counted_.end(), uint64_t{0}), std::memory_order_relaxed);
   memory_is_short_.store(is_short, std::memory_order_relaxed);
   return is_short;
 }
