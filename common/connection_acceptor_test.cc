@@ -1,12 +1,12 @@
 #include "common/connection_acceptor.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "common/descriptor_limit_testing.h"
 #include "common/raw_client_testing.h"
 #include "gtest/gtest.h"
 
@@ -43,20 +43,6 @@ int LowestFree() {
   close(descriptor);
   return descriptor;
 }
-
-// The soft limit, until the end of the scope.
-class DescriptorsLimited {
- public:
-  explicit DescriptorsLimited(size_t count) {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit now = {.rlim_cur = count, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &now);
-  }
-  ~DescriptorsLimited() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 class ConnectionAcceptorTest : public testing::Test {
  protected:

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/call_observer.h"
 #include "common/certificates_testing.h"
+#include "common/descriptor_limit_testing.h"
 #include "common/health_service.h"
 #include "common/limits.h"
 #include "common/mutex.h"
@@ -560,20 +560,6 @@ TEST(ConnectionsTest, APeerHasHalfOfThemAndIsToldAtOnce) {
     return CheckHealth(ChannelOfItsOwn(server->port(), grpc::InsecureChannelCredentials()), "", &response).ok();
   })) << "what they leave is free again";
 }
-
-// The soft limit of descriptors, until the end of the scope.
-class DescriptorsLimited {
- public:
-  explicit DescriptorsLimited(size_t count) {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    const rlimit now = {.rlim_cur = count, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_NOFILE, &now);
-  }
-  ~DescriptorsLimited() { setrlimit(RLIMIT_NOFILE, &before_); }
-
- private:
-  rlimit before_{};
-};
 
 HealthCheckResponse::ServingStatus StatusOf(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
   HealthCheckResponse response;

@@ -16,8 +16,8 @@ usage: tools/dev.sh COMMAND
   fuzz [NAME] [SECONDS]
                    one fuzz target, or all of them, for so long each (default 60); finds go to build/fuzz/findings
   chart            rewrite the chart's README and golden files after a change of its values or templates
-  cluster [TEST]   the chart in a real Kubernetes API server, which is built first, once: some 15 minutes
-  night            what may happen in one night, each with its alert, its repair and the way back (about 8 minutes)
+  cluster [TEST]   the chart in a real Kubernetes API server, which is built first, once: some 12 minutes
+  night            what may happen in one night, each with its alert, its repair and the way back
   image            build the Dockerfile without Docker and start every program in it (root; minutes)
   tsan             what has threads of its own and nothing of gRPC, under ThreadSanitizer
 USAGE

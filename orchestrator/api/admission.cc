@@ -40,10 +40,11 @@ absl::Status Admission::AdmitStart(size_t request_bytes) {
   const uint64_t used = resident_.load(std::memory_order_relaxed) + admitted_before_.load(std::memory_order_relaxed) +
                         admitted_.load(std::memory_order_relaxed);
   if (memory_is_short_.load(std::memory_order_relaxed) || used + more > RefusedFrom(limit_)) {
-    return Refused(absl::StrCat("the orchestrator takes ", used, " of ", limit_,
-                                " bytes of memory, and what is left is kept for the sagas that there are; repeat the "
-                                "start later"),
-                   "MEMORY_SHORT");
+    return Refused(
+        absl::StrCat("the orchestrator takes, or will with what it has just admitted, ", used, " of ", limit_,
+                     " bytes of memory, and what is left is kept for the sagas that there are; repeat the "
+                     "start later"),
+        "MEMORY_SHORT");
   }
   admitted_.fetch_add(more, std::memory_order_relaxed);
   return absl::OkStatus();

@@ -34,7 +34,7 @@ def commands():
     """Folder of kube-apiserver and kube-controller-manager of go.mod's version; built when it is not there."""
     folder = os.path.join(CACHE, f"kubernetes-{version()}")
     if not os.path.isdir(folder):
-        print(f"building Kubernetes {version()}: some 15 minutes on two processors, once", flush=True)
+        print(f"building Kubernetes {version()}: some 12 minutes on two processors, once", flush=True)
         major, minor, _ = version().split(".")
         stamp = f"-X k8s.io/component-base/version.git"
         flags = f"-s -w {stamp}Version=v{version()} {stamp}Major={major} {stamp}Minor={minor}"
